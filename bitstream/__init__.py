@@ -1,0 +1,1 @@
+"""The .ppyr container and its entropy coder; FORMAT.md is the specification."""

@@ -1,0 +1,77 @@
+"""ppyr: a lossless image codec on learned likelihoods.
+
+    data = ppyr.encode(image)          # (H, W) or (H, W, C) -> bytes
+    image = ppyr.decode(data)          # bit for bit the same
+
+`encode` and `decode` work on bytes, `compress_file` and `decompress_file` on files; `info` and `verify` look
+at a file without giving its pixels back. Every error raised on purpose is a `PpyrError`. Importing this
+package loads neither torch nor numba: each function brings what it needs when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ppyr.errors import (
+    ChecksumError,
+    FormatError,
+    ImageTooLargeError,
+    ModelError,
+    NotPpyrError,
+    OutputExistsError,
+    PpyrError,
+    TruncatedError,
+    UnknownModelError,
+    UnsupportedImageError,
+    UnsupportedVersionError,
+)
+
+if TYPE_CHECKING:
+    from ppyr.coding import decode, encode
+    from ppyr.files import compress_file, decompress_file
+    from ppyr.inspect import info, verify
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ChecksumError",
+    "FormatError",
+    "ImageTooLargeError",
+    "ModelError",
+    "NotPpyrError",
+    "OutputExistsError",
+    "PpyrError",
+    "TruncatedError",
+    "UnknownModelError",
+    "UnsupportedImageError",
+    "UnsupportedVersionError",
+    "__version__",
+    "compress_file",
+    "decode",
+    "decompress_file",
+    "encode",
+    "info",
+    "verify",
+]
+
+_LAZY = {
+    "compress_file": "ppyr.files",
+    "decode": "ppyr.coding",
+    "decompress_file": "ppyr.files",
+    "encode": "ppyr.coding",
+    "info": "ppyr.inspect",
+    "verify": "ppyr.inspect",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,0 +1,258 @@
+"""Measuring: sizes and times of ppyr and of other lossless codecs on the same images, in the same process.
+
+`measure` takes one image, `totals` adds up, `environment` says under which versions. Nothing here prints.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ppyr.coding import decode, encode
+from ppyr.errors import ModelError, PpyrError
+from ppyr.imagefile import read_image
+from ppyr.inspect import info
+
+REFERENCE = "jpegxl-9"
+"""The peer to compare with where it takes part."""
+
+_ENCODERS: dict[str, tuple[str, dict[str, object]]] = {
+    "png": ("png", {"level": 9}),
+    "webp": ("webp", {"lossless": True, "method": 6, "level": 100}),
+    "jpegxl-7": ("jpegxl", {"lossless": True, "effort": 7, "numthreads": 1}),
+    "jpegxl-9": ("jpegxl", {"lossless": True, "effort": 9, "numthreads": 1}),
+}
+_DECODERS: dict[str, dict[str, object]] = {"png": {}, "webp": {}, "jpegxl": {"numthreads": 1}}
+
+PEERS = tuple(_ENCODERS)
+"""Names of the codecs to compare with, each on one thread; the number behind jpegxl is its effort."""
+
+_PACKAGES = ("ppyr", "torch", "constriction", "numpy", "numba", "pillow", "imagecodecs")
+_OVERHEAD_RATIO = 1.001
+_OVERHEAD_BYTES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One codec on one image: size of the file in bytes, and the time that each direction took."""
+
+    bytes: int
+    encode_seconds: float
+    decode_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """One image, which ppyr and every peer gave back bit for bit.
+
+    Attributes:
+        file: path of the image.
+        width, height, channels: its size.
+        bits_per_dim: bits of the .ppyr file for each sample.
+        theoretical_bits_per_dim: the same for the information content of the symbols under the model.
+        overhead_ok: whether the file is at most 0.1 % + 300 bytes larger than that information.
+        model_evaluations: to decode.
+        ppyr: size and times.
+        peers: the same for every peer, by name.
+    """
+
+    file: str
+    width: int
+    height: int
+    channels: int
+    bits_per_dim: float
+    theoretical_bits_per_dim: float
+    overhead_ok: bool
+    model_evaluations: int
+    ppyr: Measured
+    peers: dict[str, Measured]
+
+    def ratio(self, peer: str) -> float:
+        """Bytes of ppyr for each byte of `peer`."""
+        return self.ppyr.bytes / self.peers[peer].bytes
+
+
+def warm_up(*, model: str = "default", backend: str = "auto") -> str:
+    """Load the model and compile what is compiled at first use, so that no image's time contains it.
+
+    Returns:
+        the model's id in hexadecimal digits.
+    """
+    for shape in ((8, 8), (8, 8, 3)):
+        data = encode(np.zeros(shape, np.uint8), model=model, backend=backend)
+        decode(data, backend=backend)
+    return info(data).model_id
+
+
+def measure(
+    path: str | os.PathLike[str],
+    peers: Sequence[str] = PEERS,
+    *,
+    model: str = "default",
+    backend: str = "auto",
+) -> ImageResult:
+    """Encode and decode one image by ppyr and by `peers`, and compare what comes back bit for bit.
+
+    Only the pixels of the file are measured; its metadata are left out for every codec.
+
+    Raises:
+        ModelError: ppyr did not give back the same pixels.
+        PpyrError: a peer did not, or the image can not be read.
+    """
+    image = read_image(path, strip=["all"])
+    ppyr, data = _time(
+        image,
+        lambda pixels: encode(pixels, model=model, backend=backend),
+        lambda data: decode(data, backend=backend, max_pixels=None),
+        ModelError(f"{os.fspath(path)} does not come back from ppyr: try --backend reference"),
+    )
+    about = info(data)
+    return ImageResult(
+        file=os.fspath(path),
+        width=about.width,
+        height=about.height,
+        channels=about.channels,
+        bits_per_dim=about.bits_per_dim,
+        theoretical_bits_per_dim=about.theoretical_bits_per_dim,
+        overhead_ok=about.bytes
+        <= about.theoretical_bits_per_dim * image.size / 8 * _OVERHEAD_RATIO + _OVERHEAD_BYTES,
+        model_evaluations=about.model_evaluations,
+        ppyr=ppyr,
+        peers={name: _measure_peer(image, name) for name in peers},
+    )
+
+
+def totals(results: Sequence[ImageResult]) -> dict[str, Any]:
+    """Add up: bits/dim averaged over images; for each peer also the ratios of ppyr's total bytes and seconds.
+
+    Args:
+        results: at least one, all with the same peers.
+    """
+    ours = _total([result.ppyr for result in results])
+    samples = [result.width * result.height * result.channels for result in results]
+    peers = {}
+    for name in results[0].peers:
+        measured = [result.peers[name] for result in results]
+        theirs = _total(measured)
+        peers[name] = {
+            **asdict(theirs),
+            "bits_per_dim": float(
+                np.mean([8 * one.bytes / size for one, size in zip(measured, samples, strict=True)])
+            ),
+            "bytes_ratio": ours.bytes / theirs.bytes,
+            "encode_seconds_ratio": ours.encode_seconds / theirs.encode_seconds,
+            "decode_seconds_ratio": ours.decode_seconds / theirs.decode_seconds,
+        }
+    return {
+        "images": len(results),
+        **asdict(ours),
+        "bits_per_dim": float(np.mean([result.bits_per_dim for result in results])),
+        "theoretical_bits_per_dim": float(np.mean([result.theoretical_bits_per_dim for result in results])),
+        "overhead_ok": all(result.overhead_ok for result in results),
+        "peers": peers,
+    }
+
+
+def report(
+    results: Sequence[ImageResult], *, command: str, threads: int, model: str, model_id: str
+) -> dict[str, Any]:
+    """Give everything as JSON can hold it: what ran, under which versions, each image, the totals.
+
+    Args:
+        results: at least one.
+        command: the command line that led here.
+        threads: that ppyr computed on.
+        model: name of the model.
+        model_id: its id in hexadecimal digits.
+    """
+    return {
+        "codec": "ppyr",
+        "model": model,
+        "model_id": model_id,
+        "command": command,
+        "threads": threads,
+        **environment(),
+        "totals": totals(results),
+        "images": [asdict(result) for result in results],
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Name the versions of Python and of the packages that matter, and the CPU."""
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"versions": versions, "cpu": _cpu(), "platform": platform.platform()}
+
+
+def _measure_peer(image: np.ndarray, name: str) -> Measured:
+    library = imagecodecs()
+    codec, options = _ENCODERS[name]
+    # WebP knows no gray.
+    pixels = np.repeat(image[..., np.newaxis], 3, axis=2) if codec == "webp" and image.ndim == 2 else image
+    encoder, decoder = getattr(library, f"{codec}_encode"), getattr(library, f"{codec}_decode")
+    measured, _ = _time(
+        pixels,
+        lambda pixels: bytes(encoder(pixels, **options)),
+        lambda data: decoder(data, **_DECODERS[codec]),
+        PpyrError(f"the image does not come back from {name}: leave it out of --peers"),
+    )
+    return measured
+
+
+def _time(
+    image: np.ndarray,
+    encoder: Callable[[np.ndarray], bytes],
+    decoder: Callable[[bytes], np.ndarray],
+    error: PpyrError,
+) -> tuple[Measured, bytes]:
+    start = perf_counter()
+    data = encoder(image)
+    middle = perf_counter()
+    decoded = decoder(data)
+    end = perf_counter()
+    if not np.array_equal(decoded, image):
+        raise error
+    return Measured(len(data), middle - start, end - middle), data
+
+
+def _total(measured: Sequence[Measured]) -> Measured:
+    return Measured(
+        sum(one.bytes for one in measured),
+        sum(one.encode_seconds for one in measured),
+        sum(one.decode_seconds for one in measured),
+    )
+
+
+def imagecodecs() -> Any:
+    """Import the library that holds the peers.
+
+    Raises:
+        PpyrError: it is not installed.
+    """
+    try:
+        return import_module("imagecodecs")
+    except ImportError as error:
+        raise PpyrError(
+            'the peers need imagecodecs: pip install "ppyr[bench]", or give --peers none'
+        ) from error
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

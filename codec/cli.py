@@ -1,0 +1,212 @@
+"""The command line: `ppyr compress`, `decompress`, `info`, `verify`, `bench`, `demo` and `train`.
+
+Exit codes: 0 all done; 1 at least one file failed, the others are done; 2 the command line makes no sense and
+nothing was done; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import ppyr
+from ppyr import commands
+from ppyr.metadata import KINDS
+from ppyr.plan import PIPE, UsageError
+from ppyr.report import FAILURES, describe
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code.
+
+    Args:
+        argv: the arguments; by default those of the process.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        args = parse(arguments)
+        _prepare(args)
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except UsageError as error:
+        print(f"ppyr: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("ppyr: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Nobody reads on; what is still buffered must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except FAILURES as error:
+        print(f"ppyr: {describe(error)}", file=sys.stderr)
+        return 1
+    return code
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the arguments; `run` of the result is the command's function, `arguments` what was given.
+
+    Raises:
+        UsageError: they make no sense.
+    """
+    args = _parser(arguments).parse_args(arguments)
+    args.arguments = arguments
+    return args
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(prog="ppyr", description="Lossless image codec on learned likelihoods.")
+    parser.add_argument("--version", action="version", version=f"ppyr {ppyr.__version__}")
+    names = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    compress = names.add_parser("compress", help="image files into .ppyr files")
+    _add_files(compress)
+    _add_outputs(compress)
+    compress.add_argument(
+        "--no-verify", dest="verify", action="store_false", help="do not decode and compare first"
+    )
+    compress.add_argument(
+        "--strip",
+        type=_strip,
+        default=[],
+        metavar="KINDS",
+        help="leave out metadata: exif,xmp,icc,text,dpi or all",
+    )
+    _add_computing(compress, model=True)
+    compress.set_defaults(run=commands.compress)
+
+    decompress = names.add_parser(
+        "decompress", help=".ppyr files into image files, .png unless -o says otherwise"
+    )
+    _add_files(decompress)
+    _add_outputs(decompress)
+    _add_computing(decompress)
+    decompress.set_defaults(run=commands.decompress)
+
+    info = names.add_parser("info", help="what .ppyr files say about themselves, without decoding")
+    _add_files(info)
+    info.set_defaults(run=commands.info)
+
+    verify = names.add_parser("verify", help="check every byte of .ppyr files by decoding them")
+    _add_files(verify)
+    _add_computing(verify)
+    verify.set_defaults(run=commands.verify)
+
+    bench = names.add_parser("bench", help="sizes and times, beside those of other lossless codecs")
+    bench.add_argument("files", nargs="+", metavar="FILE|DIR", help="images, or folders of them")
+    bench.add_argument(
+        "--peers",
+        default="png,webp,jpegxl-7,jpegxl-9",
+        metavar="NAMES",
+        help="codecs to compare with, or none (default: %(default)s)",
+    )
+    bench.add_argument("--json", metavar="OUT", help="write all results to this file")
+    _add_talk(bench)
+    _add_computing(bench, model=True, limit=False, threads=1)
+    bench.set_defaults(run=commands.bench)
+
+    demo = names.add_parser("demo", help="compress and decompress a bundled photograph")
+    _add_talk(demo)
+    _add_computing(demo, model=True, limit=False)
+    demo.set_defaults(run=commands.demo)
+
+    train = names.add_parser("train", help="train a likelihood model")
+    if next((word for word in arguments if not word.startswith("-")), None) == "train":
+        from ppyr.models.train import add_arguments, run
+
+        add_arguments(train)
+        train.set_defaults(run=run)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}: see {self.prog} --help")
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="input files; - is standard input")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a file, each on its line")
+    _add_talk(parser)
+
+
+def _add_talk(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print more")
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("-o", "--output", metavar="OUT", help="output file; - is standard output")
+    output.add_argument(
+        "--output-dir", metavar="DIR", help="folder for the outputs; by default beside the inputs"
+    )
+    output.add_argument(
+        "-c", "--stdout", dest="output", action="store_const", const=PIPE, help="write to standard output"
+    )
+    parser.add_argument("-r", "--recursive", action="store_true", help="take the files of folders")
+    parser.add_argument("-f", "--force", action="store_true", help="replace outputs that are there already")
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="print what would be done, and do nothing"
+    )
+
+
+def _add_computing(
+    parser: argparse.ArgumentParser, *, model: bool = False, limit: bool = True, threads: int | None = None
+) -> None:
+    if model:
+        parser.add_argument("--model", default="default", help="likelihood model (default: %(default)s)")
+    parser.add_argument("--backend", default="auto", choices=["auto", "reference", "torch"])
+    parser.add_argument(
+        "-T", "--threads", type=_positive, default=threads, metavar="N", help="threads to compute on"
+    )
+    if limit:
+        parser.add_argument(
+            "--max-pixels",
+            type=_limit,
+            default=None,
+            metavar="N",
+            help="largest image to take; 0 for no limit",
+        )
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("give 1 or more")
+    return number
+
+
+def _limit(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise argparse.ArgumentTypeError("give 0 or more")
+    return number
+
+
+def _strip(text: str) -> list[str]:
+    kinds = text.split(",")
+    if unknown := set(kinds) - {*KINDS, "all"}:
+        raise argparse.ArgumentTypeError(
+            f"unknown: {', '.join(sorted(unknown))}; give some of {','.join(KINDS)},all"
+        )
+    return kinds
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    """Set up what is global to the process: standard input, the log, threads, Pillow's own limit."""
+    if PIPE in getattr(args, "files", []) and sys.stdin.isatty():
+        raise UsageError("standard input is a terminal: give a file, or send one through a pipe")
+    if getattr(args, "verbose", False):
+        logging.basicConfig(level=logging.INFO, format="ppyr: %(message)s", stream=sys.stderr)
+    if args.command != "train" and getattr(args, "threads", None) is not None:
+        from ppyr.threads import use_threads
+
+        use_threads(args.threads)
+    if getattr(args, "max_pixels", None) is not None:
+        from PIL import Image
+
+        Image.MAX_IMAGE_PIXELS = args.max_pixels or None

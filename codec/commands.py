@@ -1,0 +1,220 @@
+"""What each command of the command line does; every one takes the parsed arguments and gives the exit code.
+
+Heavy modules are imported by the command that needs them: `ppyr info` loads neither torch nor numba.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+from ppyr.plan import PIPE, Job, UsageError, expand, plan, png_name, ppyr_name
+from ppyr.report import FAILURES, Reporter
+
+if TYPE_CHECKING:
+    from ppyr.files import Converted
+
+Item = TypeVar("Item")
+
+
+def compress(args: argparse.Namespace) -> int:
+    """Make .ppyr files of image files."""
+    from ppyr.imagefile import READABLE
+
+    jobs = plan(args.files, ppyr_name, suffixes=READABLE, **_places(args))
+
+    def convert(source: str | BinaryIO, target: str | BinaryIO) -> Converted:
+        from ppyr.files import compress_file
+
+        return compress_file(
+            source,
+            target,
+            model=args.model,
+            backend=args.backend,
+            force=args.force,
+            verify=args.verify,
+            strip=args.strip,
+            max_pixels=_max_pixels(args),
+        )
+
+    return _convert(jobs, convert, args)
+
+
+def decompress(args: argparse.Namespace) -> int:
+    """Make image files of .ppyr files."""
+    jobs = plan(args.files, png_name, suffixes={".ppyr"}, **_places(args))
+
+    def convert(source: str | BinaryIO, target: str | BinaryIO) -> Converted:
+        from ppyr.files import decompress_file
+
+        return decompress_file(
+            source, target, backend=args.backend, force=args.force, max_pixels=_max_pixels(args)
+        )
+
+    return _convert(jobs, convert, args)
+
+
+def info(args: argparse.Namespace) -> int:
+    """Print what .ppyr files say about themselves."""
+    from ppyr.inspect import info
+    from ppyr.tables import text_table
+
+    def work(file: str) -> None:
+        about = info(_content(file))
+        if args.json:
+            print(json.dumps({"file": file, **about.as_dict()}))
+            return
+        print(
+            f"{file}: {about.width} x {about.height}, {'RGB' if about.channels == 3 else 'gray'}, "
+            f"{about.bit_depth} bits a sample\n"
+            f"  format version {about.version}, model {about.model}\n"
+            f"  {about.bytes:,} bytes, {about.bits_per_dim:.4f} bits/dim "
+            f"(theoretical {about.theoretical_bits_per_dim:.4f})\n"
+            f"  {about.model_evaluations} model evaluations in {len(about.levels)} levels"
+        )
+        if args.verbose:
+            rows = [
+                (f"{level.width} x {level.height}", level.bytes, level.evaluations) for level in about.levels
+            ]
+            print(text_table(("level", "bytes", "evaluations"), rows))
+
+    return _each(args.files, work, Reporter(quiet=args.quiet))
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Check .ppyr files by decoding them."""
+    from ppyr.inspect import verify
+
+    reporter = Reporter(quiet=args.quiet)
+
+    def work(file: str) -> None:
+        verify(_content(file), backend=args.backend, max_pixels=_max_pixels(args))
+        if args.json:
+            print(json.dumps({"file": file, "ok": True}))
+        reporter.note(f"{file}: ok")
+
+    return _each(args.files, work, reporter)
+
+
+def bench(args: argparse.Namespace) -> int:
+    """Measure ppyr and its peers on images."""
+    from ppyr.atomic import write_file
+    from ppyr.bench import PEERS, ImageResult, imagecodecs, measure, report, warm_up
+    from ppyr.benchtable import bench_table
+    from ppyr.imagefile import READABLE
+
+    peers = [] if args.peers == "none" else args.peers.split(",")
+    if unknown := [name for name in peers if name not in PEERS]:
+        raise UsageError(f"unknown peers {', '.join(unknown)}: give some of {', '.join(PEERS)}, or none")
+    if peers:
+        imagecodecs()
+    files = [file for name in args.files for file, _ in expand(name, READABLE, recursive=True)]
+    model_id = warm_up(model=args.model, backend=args.backend)
+    results: list[ImageResult] = []
+
+    def work(file: str) -> None:
+        results.append(measure(file, peers, model=args.model, backend=args.backend))
+
+    code = _each(files, work, Reporter(quiet=args.quiet))
+    if not results:
+        return code
+    if args.json is not None:
+        command = shlex.join(["ppyr", *args.arguments])
+        found = report(results, command=command, threads=args.threads, model=args.model, model_id=model_id)
+        write_file(args.json, (json.dumps(found, indent=1) + "\n").encode(), force=True)
+    print(bench_table(results))
+    return code or int(not all(result.overhead_ok for result in results))
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Send a bundled photograph through a .ppyr file and back."""
+    from ppyr.demo import demonstrate
+    from ppyr.tables import text_table
+
+    found = demonstrate(model=args.model, backend=args.backend)
+    about = found.info
+    rows = [
+        ("PNG", f"{found.png_bytes:,} bytes"),
+        (".ppyr", f"{about.bytes:,} bytes"),
+        ("real", f"{about.bits_per_dim:.4f} bits/dim"),
+        ("theoretical", f"{about.theoretical_bits_per_dim:.4f} bits/dim"),
+        ("to decode", f"{about.model_evaluations} model evaluations"),
+        ("compress", f"{found.compress_seconds:.2f} s"),
+        ("decompress", f"{found.decompress_seconds:.2f} s"),
+    ]
+    print(text_table((found.photograph, f"{about.width} x {about.height}"), rows))
+    print("The decompressed photograph is the same, bit for bit.")
+    return 0
+
+
+def _places(args: argparse.Namespace) -> dict[str, Any]:
+    return {"output": args.output, "output_dir": args.output_dir, "recursive": args.recursive}
+
+
+def _max_pixels(args: argparse.Namespace) -> int | None:
+    from ppyr.coding import DEFAULT_MAX_PIXELS
+
+    if args.max_pixels is None:
+        return DEFAULT_MAX_PIXELS
+    limit: int = args.max_pixels
+    return limit or None
+
+
+def _convert(
+    jobs: Sequence[Job],
+    convert: Callable[[str | BinaryIO, str | BinaryIO], Converted],
+    args: argparse.Namespace,
+) -> int:
+    if any(job.target == PIPE for job in jobs):
+        if args.json:
+            raise UsageError("standard output can not take both the file and --json: leave one out")
+        if sys.stdout.isatty():
+            raise UsageError("standard output is a terminal: send it to a file or a pipe, or give -o")
+    if args.dry_run:
+        for job in jobs:
+            print(f"{job.source} -> {job.target}")
+        return 0
+    reporter = Reporter(quiet=args.quiet)
+
+    def work(job: Job) -> None:
+        if args.output_dir is not None and job.target != PIPE:
+            Path(job.target).parent.mkdir(parents=True, exist_ok=True)
+        done = convert(
+            sys.stdin.buffer if job.source == PIPE else job.source,
+            sys.stdout.buffer if job.target == PIPE else job.target,
+        )
+        if args.json:
+            print(json.dumps(done.as_dict()))
+        reporter.note(
+            f"{job.source} -> {job.target}: {done.width} x {done.height}, "
+            f"image file {done.image_bytes:,} bytes, .ppyr file {done.ppyr_bytes:,} bytes, "
+            f"{done.bits_per_dim:.3f} bits/dim"
+        )
+
+    return _each(jobs, work, reporter, label=lambda job: job.source)
+
+
+def _each(
+    items: Sequence[Item],
+    work: Callable[[Item], None],
+    reporter: Reporter,
+    label: Callable[[Item], str] = str,
+) -> int:
+    """Do `work` on every item; one that fails does not keep the others from being done."""
+    for item in reporter.progress(items):
+        try:
+            work(item)
+        except BrokenPipeError:
+            raise
+        except FAILURES as error:
+            reporter.error(label(item), error)
+    return reporter.finish(len(items))
+
+
+def _content(file: str) -> bytes:
+    return sys.stdin.buffer.read() if file == PIPE else Path(file).read_bytes()

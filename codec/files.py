@@ -1,0 +1,157 @@
+"""Compressing and decompressing files: what is written is verified, whole, and replaces nothing unasked."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from ppyr.atomic import refuse_existing, write_file
+from ppyr.coding import DEFAULT_MAX_PIXELS, decode, encode
+from ppyr.errors import ModelError
+from ppyr.imagefile import Source, check_writable, image_bytes, read_bytes, read_image
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+Target = str | os.PathLike[str] | BinaryIO
+"""A path, or a binary file that is open for writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An image file and the .ppyr file with the same pixels, one made from the other.
+
+    Attributes:
+        source: the file read, "-" if it was given open.
+        target: the file written, likewise.
+        width, height: in pixels.
+        channels: 1 or 3.
+        image_bytes: size of the image file.
+        ppyr_bytes: size of the .ppyr file.
+    """
+
+    source: str
+    target: str
+    width: int
+    height: int
+    channels: int
+    image_bytes: int
+    ppyr_bytes: int
+
+    @property
+    def bits_per_dim(self) -> float:
+        """Bits of the .ppyr file for each sample of the image."""
+        return 8 * self.ppyr_bytes / (self.width * self.height * self.channels)
+
+    def as_dict(self) -> dict[str, object]:
+        """Give every field, and bits_per_dim, for JSON."""
+        return {**asdict(self), "bits_per_dim": self.bits_per_dim}
+
+
+def compress_file(
+    source: Source,
+    target: Target,
+    *,
+    model: str = "default",
+    backend: str = "auto",
+    force: bool = False,
+    verify: bool = True,
+    strip: Collection[str] = (),
+    max_pixels: int | None = DEFAULT_MAX_PIXELS,
+) -> Converted:
+    """Compress an image file into a .ppyr file.
+
+    Args:
+        source: path or open binary file of an image, see `ppyr.imagefile.read_image`.
+        target: path or open binary file to write; a path appears whole or not at all.
+        model: name of the likelihood model.
+        backend: auto, reference or torch.
+        force: replace a regular file that is there already.
+        verify: decode and compare before anything is written.
+        strip: kinds of metadata to leave out: exif, xmp, icc, text, dpi, or all.
+        max_pixels: the largest image to read; None for no limit but Pillow's.
+
+    Raises:
+        OutputExistsError: `target` is there already.
+        UnsupportedImageError, ImageTooLargeError: see `ppyr.imagefile.read_image`.
+        UnknownModelError: there is no such model.
+        ModelError: the file would not decode to the same image; nothing is written.
+        OSError: a file can not be read or written.
+    """
+    _refuse_existing(target, force=force)
+    original = read_bytes(source)
+    image = read_image(io.BytesIO(original), strip=strip, max_pixels=max_pixels)
+    data = encode(image, model=model, backend=backend)
+    if verify and not np.array_equal(decode(data, backend=backend, max_pixels=None), image):
+        raise ModelError("the image does not decode to itself, nothing was written: try --backend reference")
+    _write(target, data, force=force)
+    return _converted(source, target, image, image_bytes=len(original), ppyr_bytes=len(data))
+
+
+def decompress_file(
+    source: Source,
+    target: Target,
+    *,
+    backend: str = "auto",
+    force: bool = False,
+    max_pixels: int | None = DEFAULT_MAX_PIXELS,
+) -> Converted:
+    """Decompress a .ppyr file into an image file.
+
+    Args:
+        source: path or open binary file of a .ppyr file.
+        target: path to write, in the lossless format that its suffix names; or an open binary file, for PNG.
+        backend: auto, reference or torch.
+        force: replace a regular file that is there already.
+        max_pixels: the largest image to decode; None for no limit.
+
+    Raises:
+        OutputExistsError: `target` is there already.
+        UnsupportedImageError: the suffix of `target` names no lossless format that can hold the image.
+        PpyrError: the data can not be decoded, see `ppyr.decode`.
+        OSError: a file can not be read or written.
+    """
+    suffix = Path(target).suffix if isinstance(target, str | os.PathLike) else ".png"
+    check_writable(suffix)
+    _refuse_existing(target, force=force)
+    data = read_bytes(source)
+    image = decode(data, backend=backend, max_pixels=max_pixels)
+    packed = image_bytes(image, suffix)
+    _write(target, packed, force=force)
+    return _converted(source, target, image, image_bytes=len(packed), ppyr_bytes=len(data))
+
+
+def _refuse_existing(target: Target, *, force: bool) -> None:
+    if isinstance(target, str | os.PathLike):
+        refuse_existing(Path(target), force=force)
+
+
+def _write(target: Target, data: bytes, *, force: bool) -> None:
+    if isinstance(target, str | os.PathLike):
+        write_file(target, data, force=force)
+    else:
+        target.write(data)
+
+
+def _converted(
+    source: Source, target: Target, image: np.ndarray, *, image_bytes: int, ppyr_bytes: int
+) -> Converted:
+    height, width, *channels = image.shape
+    return Converted(
+        source=_name(source),
+        target=_name(target),
+        width=width,
+        height=height,
+        channels=channels[0] if channels else 1,
+        image_bytes=image_bytes,
+        ppyr_bytes=ppyr_bytes,
+    )
+
+
+def _name(file: Source | Target) -> str:
+    return os.fspath(file) if isinstance(file, str | os.PathLike) else "-"

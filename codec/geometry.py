@@ -1,0 +1,59 @@
+"""The geometry of the paired pyramid, known from height and width alone.
+
+One level halves one axis: n rows (or columns) become ceil(n / 2) coarse and floor(n / 2) fine ones. The
+finest level halves the columns (axis 1), the next the rows (axis 0), in turn, until the coarse image is
+1 x 1. An axis of length 1 stays as it is and its fine image is empty, so the number of levels,
+2 * ceil(log2(max(H, W))), and their axes depend on the longer side only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Shape = tuple[int, int]
+"""Height and width, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of a pyramid: the shapes of its two halves and the axis along which they interleave."""
+
+    axis: int
+    coarse: Shape
+    fine: Shape
+
+
+def split_shape(shape: Shape, axis: int) -> tuple[Shape, Shape]:
+    """Give the shapes of the two halves, coarse and fine, of an image split along `axis` (0 or 1)."""
+    height, width = shape
+    if axis == 0:
+        return ((height + 1) // 2, width), (height // 2, width)
+    return (height, (width + 1) // 2), (height, width // 2)
+
+
+def axes(height: int, width: int) -> tuple[int, ...]:
+    """Give the axis of every level, coarse to fine, of an image of `height` x `width` pixels.
+
+    Raises:
+        ValueError: the height or the width is less than 1.
+    """
+    if height < 1 or width < 1:
+        raise ValueError(f"an image of {height} x {width} pixels is empty: give at least one row and column")
+    return (0, 1) * (max(height, width) - 1).bit_length()
+
+
+def shapes(height: int, width: int) -> tuple[Level, ...]:
+    """Give every level, coarse to fine, of an image of `height` x `width` pixels.
+
+    The last level's two halves make up the image itself; a 1 x 1 image has no levels.
+
+    Raises:
+        ValueError: the height or the width is less than 1.
+    """
+    fine_to_coarse = []
+    shape = (height, width)
+    for axis in reversed(axes(height, width)):
+        coarse, fine = split_shape(shape, axis)
+        fine_to_coarse.append(Level(axis, coarse, fine))
+        shape = coarse
+    return tuple(reversed(fine_to_coarse))

@@ -1,0 +1,238 @@
+"""Image files in and out, by Pillow, without a single sample or tag changed unseen.
+
+`read_image` takes 8-bit RGB and gray. Everything that Pillow would convert on the way (palettes, 16-bit
+samples cut to 8, 4-bit ones spread to 8, alpha, frames after the first) is refused, and so is a file with
+metadata that the caller has not agreed to lose.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ppyr.atomic import write_file
+from ppyr.errors import ImageTooLargeError, UnsupportedImageError
+from ppyr.metadata import KINDS, metadata, png_chunks, pnm_header, webp_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+Source = str | os.PathLike[str] | BinaryIO
+"""A path, or a binary file that is open for reading."""
+
+READABLE = frozenset({".png", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm", ".bmp", ".jpg", ".jpeg"})
+"""Suffixes of the files that `read_image` can read."""
+
+WRITABLE = {
+    ".png": "PNG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+    ".ppm": "PPM",
+    ".pgm": "PPM",
+    ".pnm": "PPM",
+    ".bmp": "BMP",
+}
+"""Suffixes that `write_image` can write, and the Pillow format of each."""
+
+_READ_FORMATS = ("PNG", "TIFF", "WEBP", "PPM", "BMP", "JPEG")
+_MODES = ("L", "RGB")
+# What Pillow's readers let through on damaged files.
+_PILLOW_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)
+_log = logging.getLogger(__name__)
+
+
+def read_bytes(source: Source) -> bytes:
+    """Read the whole of a path or of an open binary file."""
+    if isinstance(source, str | os.PathLike):
+        return Path(source).read_bytes()
+    return source.read()
+
+
+def read_image(source: Source, *, strip: Collection[str] = (), max_pixels: int | None = None) -> np.ndarray:
+    """Read an image file: PNG, TIFF, WebP, PPM, PGM, BMP or the decoded pixels of a JPEG.
+
+    Args:
+        source: a path or an open binary file.
+        strip: kinds of metadata to leave out: exif, xmp, icc, text, dpi, or all.
+        max_pixels: the largest image to read; None leaves Pillow's own limit alone in force.
+
+    Returns:
+        (H, W) for gray or (H, W, 3) for RGB, uint8.
+
+    Raises:
+        UnsupportedImageError: the file is no such image, is damaged, is of a kind that can not be kept sample
+            for sample, or has metadata that `strip` does not name.
+        ImageTooLargeError: more than `max_pixels` pixels.
+        OSError: the file can not be opened.
+    """
+    data = read_bytes(source)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=_READ_FORMATS) as image:
+                _check_size(image, max_pixels)
+                _check_kind(image, data)
+                image.load()
+                _check_metadata(image, data, strip)
+                return np.array(image)
+    except (ImageTooLargeError, UnsupportedImageError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageTooLargeError(f"{str(error).rstrip('.')}: allow more with --max-pixels") from error
+    except UnidentifiedImageError as error:
+        raise UnsupportedImageError(
+            "this is no PNG, TIFF, WebP, PPM, PGM, BMP or JPEG image: convert it to PNG first"
+        ) from error
+    except _PILLOW_ERRORS as error:
+        raise UnsupportedImageError(f"the image file is damaged ({error}): get an undamaged copy") from error
+
+
+def image_bytes(image: np.ndarray, suffix: str) -> bytes:
+    """Make an image file in memory.
+
+    Args:
+        image: (H, W) or (H, W, 3) uint8.
+        suffix: one of `WRITABLE`, such as ".png".
+
+    Raises:
+        UnsupportedImageError: the format is unknown, is not lossless or can not hold this image.
+    """
+    check_writable(suffix)
+    file = io.BytesIO()
+    options: dict[str, Any] = {"lossless": True, "exact": True} if suffix.lower() == ".webp" else {}
+    if suffix.lower() in {".webp", ".pgm"} and image.ndim != {".webp": 3, ".pgm": 2}[suffix.lower()]:
+        raise UnsupportedImageError(f"a {suffix} file can not hold this image as it is: write .png")
+    try:
+        Image.fromarray(image).save(file, WRITABLE[suffix.lower()], **options)
+    except (OSError, ValueError) as error:
+        raise UnsupportedImageError(
+            f"a {suffix} file can not hold this image ({error}): write .png"
+        ) from error
+    return file.getvalue()
+
+
+def check_writable(suffix: str) -> None:
+    """Check that `suffix` names a lossless format that can be written.
+
+    Raises:
+        UnsupportedImageError: it does not.
+    """
+    if suffix.lower() not in WRITABLE:
+        raise UnsupportedImageError(
+            f"{suffix or 'no suffix'} names no lossless image format: write one of {', '.join(WRITABLE)}",
+            expected=tuple(WRITABLE),
+            found=suffix,
+        )
+
+
+def write_image(image: np.ndarray, path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Write an image file in the lossless format that the suffix of `path` names, whole or not at all.
+
+    Raises:
+        UnsupportedImageError: as for `image_bytes`.
+        OutputExistsError: `path` is there already and `force` is false.
+    """
+    write_file(path, image_bytes(image, Path(path).suffix), force=force)
+
+
+def _check_size(image: Image.Image, max_pixels: int | None) -> None:
+    pixels = image.width * image.height
+    if max_pixels is not None and pixels > max_pixels:
+        raise ImageTooLargeError(
+            f"{image.width} x {image.height} pixels are more than {max_pixels}: allow more with --max-pixels",
+            expected=max_pixels,
+            found=pixels,
+        )
+
+
+def _check_kind(image: Image.Image, data: bytes) -> None:
+    """Refuse what Pillow would convert."""
+    for problem in _problems(image, data):
+        raise UnsupportedImageError(
+            f"{problem}: convert it to 8-bit RGB or gray first if that is what you want to keep",
+            expected=_MODES,
+            found=image.mode,
+        )
+    if image.format == "JPEG" or (image.format == "WEBP" and b"VP8 " in webp_chunks(data)):
+        _log.info("lossy %s input: the decoded pixels are kept, not the file's own data", image.format)
+
+
+def _problems(image: Image.Image, data: bytes) -> Iterator[str]:
+    if getattr(image, "n_frames", 1) > 1:
+        yield f"the file holds {getattr(image, 'n_frames', 1)} frames"
+    if "transparency" in image.info or "A" in image.getbands():
+        yield f"the image has transparency (mode {image.mode})"
+    if image.mode not in _MODES:
+        yield f"mode {image.mode} is not supported yet"
+    yield from _sample_problems(image, data)
+
+
+def _sample_problems(image: Image.Image, data: bytes) -> Iterator[str]:
+    """Tell what the file's own header says of its samples, where Pillow's mode does not."""
+    match image.format:
+        case "PNG":
+            depth = data[24]
+            if depth != 8:
+                yield f"the image has {depth} bits a sample"
+            if any(kind == b"tRNS" for kind, _ in png_chunks(data)):
+                yield "the image has transparency (tRNS)"
+        case "PPM":
+            largest, _ = pnm_header(data)
+            if largest != 255:
+                yield f"the largest sample value is {largest}, not 255"
+        case "BMP":
+            bits = int.from_bytes(data[24:26] if data[14] == 12 else data[28:30], "little")
+            if bits not in (8, 24):
+                yield f"the image has {bits} bits a pixel"
+        case "TIFF":
+            yield from _tiff_problems(image)
+
+
+def _tiff_problems(image: Image.Image) -> Iterator[str]:
+    tags: Any = image.tag_v2  # type: ignore[attr-defined]
+    depths = tags.get(258, (1,))
+    if set(depths) != {8}:
+        yield f"the image has {'/'.join(map(str, depths))} bits a sample"
+    if len(depths) != len(image.getbands()) or 338 in tags:
+        yield "the image has extra samples a pixel"
+    if set(tags.get(339, (1,))) != {1}:
+        yield "the samples are not unsigned integers"
+    if tags.get(262) not in (1, 2):
+        yield f"TIFF photometric interpretation {tags.get(262)} is not supported yet"
+    if tags.get(274, 1) != 1:
+        yield f"the image is stored turned (TIFF orientation {tags.get(274)})"
+
+
+def _check_metadata(image: Image.Image, data: bytes, strip: Collection[str]) -> None:
+    if unknown := set(strip) - {*KINDS, "all"}:
+        raise ValueError(f"unknown kinds of metadata: {', '.join(sorted(unknown))}")
+    if "all" in strip:
+        return
+    kept = {kind: names for kind, names in metadata(image, data).items() if kind not in strip}
+    if kept:
+        listing = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in sorted(kept.items()))
+        wanted = "all" if "other" in kept else ",".join(sorted({*kept, *strip}))
+        raise UnsupportedImageError(
+            f"the file has metadata that can not be stored yet ({listing}): drop it with --strip {wanted}",
+            found=kept,
+        )

@@ -1,0 +1,132 @@
+"""What a .ppyr file says about itself: `info` reads its header and index, `verify` checks every byte."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ppyr.bitstream.container import PREFIX_SIZE, VERSION, read_index
+from ppyr.geometry import shapes
+from ppyr.models.registry import model_name
+from ppyr.models.steps import evaluations
+
+
+@dataclass(frozen=True, slots=True)
+class LevelInfo:
+    """One level of the pyramid.
+
+    Attributes:
+        width, height: of the image that is complete once this level is decoded, in pixels.
+        bytes: size of the level's streams.
+        evaluations: model evaluations to decode the level.
+    """
+
+    width: int
+    height: int
+    bytes: int
+    evaluations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What the header and the index of a .ppyr file tell.
+
+    Attributes:
+        width, height: in pixels.
+        channels: 1 (gray) or 3 (RGB).
+        bit_depth: bits a sample.
+        version: of the format.
+        model: name of the likelihood model, or its id in hexadecimal digits where it is not installed.
+        model_id: the id in hexadecimal digits.
+        bytes: size of the whole file.
+        bits_per_dim: bits of the file for each sample of the image.
+        theoretical_bits_per_dim: the same for the information content of the symbols under the model.
+        model_evaluations: to decode the whole image.
+        levels: coarse to fine.
+    """
+
+    width: int
+    height: int
+    channels: int
+    bit_depth: int
+    version: int
+    model: str
+    model_id: str
+    bytes: int
+    bits_per_dim: float
+    theoretical_bits_per_dim: float
+    model_evaluations: int
+    levels: tuple[LevelInfo, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Give all of it as JSON can hold it."""
+        return asdict(self)
+
+
+def info(source: bytes | str | os.PathLike[str]) -> Info:
+    """Read the header and the index of a .ppyr file, without decoding anything.
+
+    Args:
+        source: the data, or the path of a file.
+
+    Raises:
+        FormatError: the header or the index is damaged or cut off, or this is no .ppyr file.
+        OSError: the file can not be read.
+    """
+    front, size = _front(source)
+    header, sizes = read_index(front)
+    levels = []
+    for level, tiles in zip(shapes(header.height, header.width), sizes, strict=True):
+        height, width = level.coarse
+        levels.append(
+            LevelInfo(
+                width=width + level.fine[1] if level.axis == 1 else width,
+                height=height + level.fine[0] if level.axis == 0 else height,
+                bytes=sum(tiles),
+                evaluations=evaluations(level.axis, level.coarse, level.fine),
+            )
+        )
+    samples = header.width * header.height * header.channels
+    return Info(
+        width=header.width,
+        height=header.height,
+        channels=header.channels,
+        bit_depth=header.bit_depth,
+        version=VERSION,
+        model=model_name(header.model_id) or header.model_id.hex(),
+        model_id=header.model_id.hex(),
+        bytes=size,
+        bits_per_dim=8 * size / samples,
+        theoretical_bits_per_dim=header.information / 2**16 / samples,
+        model_evaluations=sum(level.evaluations for level in levels),
+        levels=tuple(levels),
+    )
+
+
+def verify(
+    source: bytes | str | os.PathLike[str], *, backend: str = "auto", max_pixels: int | None = None
+) -> None:
+    """Check every checksum of a .ppyr file, decode it and check the digest of its pixels.
+
+    Args:
+        source: the data, or the path of a file.
+        backend: auto, reference or torch.
+        max_pixels: the largest image to decode; None for no limit.
+
+    Raises:
+        PpyrError: the file is not correct, or can not be decoded here.
+        OSError: the file can not be read.
+    """
+    from ppyr.coding import decode
+
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    decode(data, backend=backend, max_pixels=max_pixels)
+
+
+def _front(source: bytes | str | os.PathLike[str]) -> tuple[bytes, int]:
+    """Give as much of the start as holds the index, and the size of the whole in bytes."""
+    if isinstance(source, bytes):
+        return source, len(source)
+    with Path(source).open("rb") as file:
+        return file.read(PREFIX_SIZE), os.fstat(file.fileno()).st_size

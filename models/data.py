@@ -1,0 +1,153 @@
+"""Training crops: photographs, made to look like more photographs than there are.
+
+Augmentation widens what the network sees: flips and transposes, extra downscaling, gain and gamma, sensor-like noise,
+chroma that was subsampled and interpolated again, and gray. Everything follows from one seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from .features import PHASES, anchor, coarse_features, residual_features, rounded
+
+ByteArray = npt.NDArray[np.uint8]
+#: Coding order of the channels: green, red, blue.
+CODING_ORDER = (1, 0, 2)
+
+PhaseTensors = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Chance of each change of a crop."""
+
+    downscale: float = 0.2
+    gain: float = 0.3
+    noise: float = 0.3
+    chroma: float = 0.3
+    gray: float = 0.03
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One size of training crop: `crop` pixels a side after keeping every `decimation`-th row and column.
+
+    A decimated photograph gives decimation / 2 different subsamples to a batch of `batch`.
+    """
+
+    decimation: int
+    crop: int
+    batch: int
+    share: float = 1.0
+
+
+def stage_batch(images: npt.NDArray[np.int32]) -> tuple[Tensor, dict[str, PhaseTensors]]:
+    """Integer features of a batch (B, 3, 2 h, 2 w) in coding order, as the float32 tensors that StageNet takes."""
+    known = {
+        "00": images[..., 0::2, 0::2],
+        "10": images[..., 1::2, 0::2],
+        "01": images[..., 0::2, 1::2],
+        "11": images[..., 1::2, 1::2],
+    }
+    phases = {}
+    for phase in PHASES:
+        quarters = anchor(phase, known)
+        features = residual_features(known[phase] - rounded(quarters))
+        phases[phase] = (_tensor(features), _tensor(quarters), _tensor(known[phase]))
+    return _tensor(coarse_features(known["00"])), phases
+
+
+def _tensor(a: npt.NDArray[np.generic]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)).contiguous(memory_format=torch.channels_last)
+
+
+def augmented_crop(
+    image: ByteArray, rng: np.random.Generator, size: int, augmentation: Augmentation
+) -> npt.NDArray[np.int32]:
+    """A random crop (3, size, size) of `image` (H, W, 3), in coding order, augmented."""
+    height, width = image.shape[:2]
+    window = size
+    if rng.random() < augmentation.downscale:
+        window = min(int(size * rng.uniform(1.05, 2.0)), height, width)
+    top, left = rng.integers(height - window + 1), rng.integers(width - window + 1)
+    crop = image[top : top + window, left : left + window, CODING_ORDER]
+    if rng.random() < 0.5:
+        crop = crop.transpose(1, 0, 2)
+    crop = crop[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
+    x = torch.from_numpy(crop.transpose(2, 0, 1).astype(np.float32))[None]
+    if window != size:
+        x = functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
+    if rng.random() < augmentation.gain:
+        x = 255 * (x / 255).clamp(0, 1) ** rng.uniform(0.7, 1.4) * rng.uniform(0.6, 1.2) + rng.uniform(-15, 15)
+        x = x + torch.from_numpy(rng.uniform(-0.5, 0.5, x.shape).astype(np.float32))
+    if rng.random() < augmentation.noise:
+        x = x + _noise(x.shape, rng)
+    if rng.random() < augmentation.chroma:
+        x = _subsampled_chroma(x)
+    if rng.random() < augmentation.gray:
+        x = x.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    return x[0].round().clamp(0, 255).numpy().astype(np.int32)
+
+
+def _noise(shape: Sequence[int], rng: np.random.Generator) -> Tensor:
+    """Normal noise, partly common to the channels, sometimes blurred as film grain and demosaicing leave it."""
+    common = rng.uniform(0, 1)
+    noise = np.sqrt(1 - common) * rng.standard_normal(shape) + np.sqrt(common) * rng.standard_normal((1, 1, *shape[2:]))
+    x = torch.from_numpy((rng.uniform(0.3, 1.8) ** 2 * noise).astype(np.float32))
+    if rng.random() < 0.4:
+        x = 1.6 * functional.avg_pool2d(functional.pad(x, (0, 1, 0, 1), mode="replicate"), 2, 1)
+    return x
+
+
+def _subsampled_chroma(x: Tensor) -> Tensor:
+    """Colour differences to green at half resolution and interpolated back."""
+    luma = (2 * x[:, :1] + x[:, 1:2] + x[:, 2:]) / 4
+    chroma = x - luma
+    half = functional.avg_pool2d(chroma, 2)
+    return luma + functional.interpolate(half, x.shape[2:], mode="bilinear")
+
+
+class CropBatches(Dataset[tuple[Tensor, dict[str, PhaseTensors]]]):
+    """Batches for one network, numbered from 0: the same number gives the same batch, whatever came before.
+
+    Args:
+        images: photographs (H, W, 3), uint8.
+        scales: sizes of crops, drawn by their shares.
+        augmentation: chances of each change.
+        seed: of everything random.
+    """
+
+    def __init__(
+        self, images: Sequence[ByteArray], scales: Sequence[Scale], augmentation: Augmentation, seed: int
+    ) -> None:
+        self.images, self.scales, self.augmentation, self.seed = images, scales, augmentation, seed
+
+    def pixels(self, number: int) -> npt.NDArray[np.int32]:
+        """Crops (B, 3, crop, crop) in coding order."""
+        rng = np.random.default_rng((self.seed, number))
+        shares = np.array([scale.share for scale in self.scales])
+        scale = self.scales[rng.choice(len(self.scales), p=shares / shares.sum())]
+        step, crops = scale.decimation, []
+        subsamples = max(1, step // 2)
+        for _ in range(scale.batch // subsamples):
+            image = self.images[rng.integers(len(self.images))]
+            crop = augmented_crop(image, rng, scale.crop * step, self.augmentation)
+            for position in rng.choice(step * step, subsamples, replace=False):
+                crops.append(crop[:, position // step :: step, position % step :: step])
+        return np.stack(crops)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, dict[str, PhaseTensors]]:
+        return stage_batch(self.pixels(number))
+
+    def loader(self, start: int, workers: int) -> DataLoader[tuple[Tensor, dict[str, PhaseTensors]]]:
+        """Batches from `start` on, without end, made ahead in worker processes."""
+        numbers = range(start, 2**62)
+        return DataLoader(self, batch_size=None, sampler=numbers, num_workers=workers, prefetch_factor=4)

@@ -1,0 +1,73 @@
+"""What the network sees of the decoded pixels: exact integer features of one factor of two.
+
+Two paired levels (rows, then columns) turn a coarse image into one of twice its sides. On the lattice of the
+coarse image the pixels fall into four phases, named by (row parity, column parity)::
+
+    00 01        00 is known; 10 is the fine image of the row level,
+    10 11        01 and 11 together are the fine image of the column level.
+
+Arrays are (..., C, h, w) with h and w even, NumPy integers; both training and decoding use these functions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.signedinteger[Any]]
+ByteArray = npt.NDArray[np.uint8]
+
+PHASES = ("10", "01", "11")
+#: Positions (row, column) of the four subsampled images of a phase, in coding order: diagonal first.
+SUBLATTICE = ((0, 0), (1, 1), (0, 1), (1, 0))
+ZERO_POINT = 128
+#: Steps of a residual in the sharp feature, which saturates at 32 grey levels.
+SHARPNESS = 4
+
+
+def below(a: IntArray) -> IntArray:
+    """Every pixel's neighbour one row below; the last row stands for its own."""
+    return np.concatenate((a[..., 1:, :], a[..., -1:, :]), axis=-2)
+
+
+def right_of(a: IntArray) -> IntArray:
+    """Every pixel's neighbour one column to the right; the last column stands for its own."""
+    return np.concatenate((a[..., 1:], a[..., -1:]), axis=-1)
+
+
+def signed(a: IntArray) -> ByteArray:
+    """A signed feature, clamped, as an unsigned byte with zero point 128."""
+    return (np.clip(a, -128, 127) + ZERO_POINT).astype(np.uint8)
+
+
+def coarse_features(p00: IntArray) -> ByteArray:
+    """Pixels and sharpened differences to the right and below: (..., C, h, w) -> (..., 3 C, h, w)."""
+    across = signed(SHARPNESS * (right_of(p00) - p00))
+    down = signed(SHARPNESS * (below(p00) - p00))
+    return np.concatenate((p00.astype(np.uint8), across, down), axis=-3)
+
+
+def anchor(phase: str, known: dict[str, IntArray]) -> IntArray:
+    """Sum of the four (or twice the two) nearest known pixels of each pixel of a phase: quarters of a grey level.
+
+    The mean that the network predicts is an offset to this.
+    """
+    p00 = known["00"]
+    if phase == "10":
+        return 2 * (p00 + below(p00))
+    if phase == "01":
+        return 2 * (p00 + right_of(p00))
+    p10, p01 = known["10"], known["01"]
+    return p10 + right_of(p10) + p01 + below(p01)
+
+
+def residual_features(residual: IntArray) -> ByteArray:
+    """Pixel minus rounded anchor, plain and sharpened: (..., C, h, w) -> (..., 2 C, h, w)."""
+    return np.concatenate((signed(residual), signed(SHARPNESS * residual)), axis=-3)
+
+
+def rounded(quarters: IntArray) -> IntArray:
+    """Quarters of a grey level to the nearest whole one, halves upwards."""
+    return (quarters + 2) >> 2

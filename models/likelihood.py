@@ -1,0 +1,55 @@
+"""The family of distributions a table can have, and its likelihood in training.
+
+A pixel's distribution has a mean (grey levels), a scale and a shape. Scales are a geometric grid, four to the octave;
+shapes are four members of one symmetric family, from light to heavy tails: a normal, a logistic and two mixtures of
+two logistics. Training interpolates between neighbouring shapes; the tables hold the four themselves.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+SCALES = 41
+SCALES_PER_OCTAVE = 4
+SMALLEST_SCALE = 2.0**-4
+SHAPES = 4
+
+#: (weight, scale relative to the grid's) of the logistics that each heavy shape mixes.
+LOGISTIC_SHAPES = (
+    ((1.0, 1.0),),
+    ((0.5, 0.6), (0.5, 1.6)),
+    ((0.6, 0.35), (0.4, 2.2)),
+)
+NORMAL_SIGMA = 1.7
+FLOOR = 2.0**-24
+
+
+def interval_mass(distance: Tensor, scale: Tensor, shape: Tensor) -> Tensor:
+    """Probability of the unit interval whose centre lies at `distance` >= 0 from the mean.
+
+    All of one shape, float32; `scale` in grey levels; `shape` in [0, 3], linear between the members.
+    """
+    low, high = (distance - 0.5) / scale, (distance + 0.5) / scale
+    members = [_normal(low, high)]
+    for mixture in LOGISTIC_SHAPES:
+        parts = [w * (torch.sigmoid(-low / r) - torch.sigmoid(-high / r)) for w, r in mixture]
+        members.append(torch.stack(parts).sum(0) if len(parts) > 1 else parts[0])
+    mass = torch.zeros_like(distance)
+    for index, member in enumerate(members):
+        mass = mass + (1 - (shape - index).abs()).clamp(min=0) * member
+    return mass
+
+
+def _normal(low: Tensor, high: Tensor) -> Tensor:
+    unit = 1 / (NORMAL_SIGMA * math.sqrt(2))
+    return 0.5 * (torch.erfc(low * unit) - torch.erfc(high * unit))
+
+
+def bits(pixel: Tensor, mean: Tensor, scale_index: Tensor, shape: Tensor) -> Tensor:
+    """Information of `pixel` in bits, elementwise, with the floor that every table entry has."""
+    scale = SMALLEST_SCALE * torch.exp2(scale_index.clamp(0, SCALES - 1) / SCALES_PER_OCTAVE)
+    mass = interval_mass((pixel - mean).abs(), scale, shape.clamp(0, SHAPES - 1))
+    return -torch.log2(mass * (1 - 256 * FLOOR) + FLOOR)

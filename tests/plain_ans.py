@@ -1,0 +1,80 @@
+"""The entropy coder of FORMAT.md once more, in plain integers, without constriction: what to compare with.
+
+A row is a list of frequencies that sum to 2^24.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+
+Row = Sequence[int]
+
+
+def push(state: int, words: list[int], row: Row, symbol: int) -> int:
+    """Pushes a symbol; returns the new state."""
+    frequency = row[symbol]
+    if state >> 40 >= frequency:
+        words.append(state & 0xFFFFFFFF)
+        state >>= 32
+    return (state // frequency << 24) + sum(row[:symbol]) + state % frequency
+
+
+def pop(state: int, words: list[int], row: Row) -> tuple[int, int]:
+    """Pops a symbol; returns the new state and the symbol."""
+    quantile = state & 0xFFFFFF
+    symbol = bisect_right(list(accumulate(row)), quantile)
+    state = (state >> 24) * row[symbol] + quantile - sum(row[:symbol])
+    if state < 1 << 32 and words:
+        state = state << 32 | words.pop()
+    return state, symbol
+
+
+def encode(symbols: Sequence[int], rows: Sequence[Row]) -> list[int]:
+    """The words of a stream in which symbols[i], under rows[i], is the i-th to be decoded."""
+    state, words = 0, list[int]()
+    for symbol, row in zip(reversed(symbols), reversed(rows), strict=True):
+        state = push(state, words, row, symbol)
+    while state:
+        words.append(state & 0xFFFFFFFF)
+        state >>= 32
+    return words
+
+
+def decode(words: Sequence[int], rows: Sequence[Row]) -> list[int]:
+    """The symbols of a stream, one under each of the rows; ValueError unless they use it up."""
+    rest = list(words)
+    state = rest.pop() if rest else 0
+    if rest:
+        state = state << 32 | rest.pop()
+    symbols = []
+    for row in rows:
+        state, symbol = pop(state, rest, row)
+        symbols.append(symbol)
+    if state or rest:
+        raise ValueError(f"state {state}, {len(rest)} words left")
+    return symbols
+
+
+def decoding_order(batches: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """(batch, position) of every symbol in decoding order, from the table numbers of each batch."""
+    return [
+        (number, position)
+        for number, tables in enumerate(batches)
+        for position in sorted(range(len(tables)), key=lambda position: tables[position])
+    ]
+
+
+def information(frequency: int) -> int:
+    """log2(2^24 / frequency) in units of 2^-16 bit, rounded as FORMAT.md says."""
+    exponent = frequency.bit_length() - 1
+    mantissa = frequency << 31 - exponent
+    logarithm = exponent
+    for _ in range(16):
+        mantissa = mantissa * mantissa >> 31
+        logarithm *= 2
+        if mantissa >= 1 << 32:
+            mantissa >>= 1
+            logarithm += 1
+    return 24 * 65536 - logarithm

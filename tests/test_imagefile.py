@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, PngImagePlugin
+
+from ppyr.errors import ImageTooLargeError, OutputExistsError, UnsupportedImageError
+from ppyr.imagefile import READABLE, WRITABLE, image_bytes, read_image, write_image
+
+from .handmade import bmp, png, tiff
+
+RGB = np.arange(7 * 5 * 3, dtype=np.uint8).reshape(7, 5, 3)
+GRAY = RGB[..., 0].copy()
+CANNOT_HOLD = {(".webp", 2), (".pgm", 3)}
+
+
+def saved(image: Image.Image, form: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def converted(mode: str, form: str) -> bytes:
+    return saved(Image.fromarray(RGB).convert(mode), form)
+
+
+def several(form: str) -> bytes:
+    other = Image.fromarray(255 - RGB)
+    return saved(Image.fromarray(RGB), form, save_all=True, append_images=[other])
+
+
+def read(data: bytes, **options: Any) -> np.ndarray:
+    return read_image(io.BytesIO(data), **options)
+
+
+@pytest.mark.parametrize("image", [RGB, GRAY], ids=["rgb", "gray"])
+@pytest.mark.parametrize("suffix", [*WRITABLE, ".PNG"])
+def test_every_written_format_reads_back_the_same(tmp_path: Path, suffix: str, image: np.ndarray) -> None:
+    path = tmp_path / f"image{suffix}"
+    if (suffix, image.ndim) in CANNOT_HOLD:
+        with pytest.raises(UnsupportedImageError, match=r"write \.png"):
+            write_image(image, path)
+        assert not path.exists()
+        return
+    write_image(image, path)
+    found = read_image(path)
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, image)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".gif", ".avif", "", ".jp2"])
+def test_lossy_and_unknown_suffixes_are_not_written(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image{suffix}"
+    with pytest.raises(UnsupportedImageError, match="no lossless image format"):
+        write_image(RGB, path)
+    assert not path.exists()
+
+
+def test_an_image_is_not_written_over_another(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    write_image(RGB, path)
+    with pytest.raises(OutputExistsError):
+        write_image(255 - RGB, path)
+    assert np.array_equal(read_image(path), RGB)
+    write_image(255 - RGB, path, force=True)
+    assert np.array_equal(read_image(path), 255 - RGB)
+
+
+def test_every_written_suffix_can_be_read() -> None:
+    assert set(WRITABLE) <= READABLE
+
+
+ADAM7_GRAY = png(8, 0, bytes([1, 2, 3]))
+PLAIN_PPM = b"P3 1 2 255\n1 2 3\n4 5 6\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (ADAM7_GRAY, [[1, 2, 3], [1, 2, 3]]),
+        (PLAIN_PPM, [[[1, 2, 3]], [[4, 5, 6]]]),
+        (b"P5\n3 1\n255\n\x01\x02\x03", [[1, 2, 3]]),
+        (tiff((8, 8, 8), b"\x01\x02\x03", photometric=2), [[[1, 2, 3]]]),
+        (bmp(24, b"\x03\x02\x01\0"), [[[1, 2, 3]]]),
+    ],
+    ids=["png", "plain ppm", "pgm", "tiff", "bmp"],
+)
+def test_handmade_files_give_their_samples(data: bytes, expected: list[Any]) -> None:
+    assert np.array_equal(read(data), np.array(expected, np.uint8))
+
+
+REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
+    "palette png": (lambda: converted("P", "PNG"), "mode P"),
+    "gif": (lambda: converted("P", "GIF"), "convert it to PNG first"),
+    "rgba png": (lambda: converted("RGBA", "PNG"), "transparency"),
+    "gray alpha png": (lambda: converted("LA", "PNG"), "transparency"),
+    "rgb png with a transparent colour": (
+        lambda: png(8, 2, bytes(9), chunks=((b"tRNS", bytes(6)),)),
+        "transparency",
+    ),
+    "gray png with a transparent colour": (
+        lambda: png(8, 0, bytes(3), chunks=((b"tRNS", bytes(2)),)),
+        "transparency",
+    ),
+    "rgba webp": (
+        lambda: saved(Image.new("RGBA", (3, 2), (1, 2, 3, 4)), "WEBP", lossless=True),
+        "transparency",
+    ),
+    "rgba tiff": (lambda: converted("RGBA", "TIFF"), "transparency"),
+    "16-bit gray png": (lambda: png(16, 0, bytes(6)), "mode I;16"),
+    "16-bit rgb png": (lambda: png(16, 2, bytes(18)), "16 bits a sample"),
+    "4-bit gray png": (lambda: png(4, 0, bytes(2)), "4 bits a sample"),
+    "2-bit gray png": (lambda: png(2, 0, bytes(1)), "2 bits a sample"),
+    "1-bit png": (lambda: converted("1", "PNG"), "mode 1"),
+    "16-bit gray tiff": (lambda: tiff((16,), bytes(2), photometric=1), "mode I;16"),
+    "16-bit rgb tiff": (lambda: tiff((16, 16, 16), bytes(6), photometric=2), "16/16/16 bits a sample"),
+    "4-bit gray tiff": (lambda: tiff((4,), bytes(1), photometric=1), "4 bits a sample"),
+    "inverted gray tiff": (lambda: tiff((8,), bytes(1), photometric=0), "photometric interpretation 0"),
+    "tiff with an extra sample": (
+        lambda: tiff((8, 8, 8, 8), bytes(4), photometric=2, extra={338: 0}),
+        "extra samples",
+    ),
+    "turned tiff": (lambda: tiff((8,), bytes(1), photometric=1, extra={274: 6}), "orientation 6"),
+    "cmyk tiff": (lambda: converted("CMYK", "TIFF"), "mode CMYK"),
+    "cmyk jpeg": (lambda: converted("CMYK", "JPEG"), "mode CMYK"),
+    "ycbcr tiff": (lambda: converted("YCbCr", "TIFF"), "mode YCbCr"),
+    "lab tiff": (lambda: converted("LAB", "TIFF"), "mode LAB"),
+    "float tiff": (lambda: converted("F", "TIFF"), "mode F"),
+    "pbm": (lambda: converted("1", "PPM"), "mode 1"),
+    "16-bit pgm": (lambda: b"P5 1 1 65535\n\0\0", "mode I"),
+    "16-bit ppm": (lambda: b"P6 1 1 65535\n\0\0\0\0\0\0", "largest sample value is 65535"),
+    "ppm up to 100": (lambda: b"P6 1 1 100\n\0\0\0", "largest sample value is 100"),
+    "15-bit bmp": (lambda: bmp(16, bytes(4)), "16 bits a pixel"),
+    "32-bit bmp": (lambda: bmp(32, bytes(4)), "32 bits a pixel"),
+    "palette bmp": (lambda: converted("P", "BMP"), "mode P"),
+    "animated png": (lambda: several("PNG"), "2 frames"),
+    "animated webp": (lambda: several("WEBP"), "2 frames"),
+    "multi-page tiff": (lambda: several("TIFF"), "2 frames"),
+    "nothing": (lambda: b"", "convert it to PNG first"),
+    "text": (lambda: b"not an image", "convert it to PNG first"),
+    "damaged png": (lambda: flipped(image_bytes(RGB, ".png"), -20), "damaged"),
+    "damaged png header": (lambda: flipped(image_bytes(RGB, ".png"), 20), "undamaged copy|PNG first"),
+    **{
+        f"cut {suffix}": (lambda suffix=suffix: image_bytes(RGB, suffix)[:-20], "undamaged copy|PNG first")  # type: ignore[misc]
+        for suffix in WRITABLE
+        if suffix != ".pgm"
+    },
+}
+
+
+def flipped(data: bytes, position: int) -> bytes:
+    changed = bytearray(data)
+    changed[position] ^= 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_can_not_be_kept_is_refused(case: str) -> None:
+    make, message = REFUSED[case]
+    with pytest.raises(UnsupportedImageError, match=message):
+        read(make(), strip=["all"])
+
+
+def exif() -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x0110] = "camera"
+    tags[0x0112] = 6
+    return tags
+
+
+def text(keyword: str = "Comment") -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(keyword, "words")
+    return info
+
+
+def chunk(kind: bytes) -> bytes:
+    return png(8, 2, bytes(9), chunks=((kind, bytes(8)),))
+
+
+PICTURE = Image.fromarray(RGB)
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'></x:xmpmeta>"
+CARRIED: dict[str, tuple[Callable[[], bytes], str]] = {
+    "png exif": (lambda: saved(PICTURE, "PNG", exif=exif()), "exif"),
+    "png icc": (lambda: saved(PICTURE, "PNG", icc_profile=PROFILE), "icc"),
+    "png dpi": (lambda: saved(PICTURE, "PNG", dpi=(300, 300)), "dpi"),
+    "png text": (lambda: saved(PICTURE, "PNG", pnginfo=text()), "text"),
+    "png xmp": (lambda: saved(PICTURE, "PNG", pnginfo=text("XML:com.adobe.xmp")), "xmp"),
+    "png gamma": (lambda: png(8, 2, bytes(9), chunks=((b"gAMA", b"\0\0\xb1\x8f"),)), "icc"),
+    "png cicp": (lambda: png(8, 2, bytes(9), chunks=((b"cICP", bytes(4)),)), "icc"),
+    "png time": (lambda: png(8, 2, bytes(9), chunks=((b"tIME", bytes(7)),)), "text"),
+    "png background": (lambda: png(8, 2, bytes(9), chunks=((b"bKGD", bytes(6)),)), "other"),
+    "png private chunk": (lambda: png(8, 2, bytes(9), chunks=((b"prVt", b"x"),)), "other"),
+    "png with data behind": (lambda: image_bytes(RGB, ".png") + b"more", "other"),
+    "webp exif": (lambda: saved(PICTURE, "WEBP", lossless=True, exif=exif()), "exif"),
+    "webp icc": (lambda: saved(PICTURE, "WEBP", lossless=True, icc_profile=PROFILE), "icc"),
+    "webp xmp": (lambda: saved(PICTURE, "WEBP", lossless=True, xmp=XMP), "xmp"),
+    "tiff icc": (lambda: saved(PICTURE, "TIFF", icc_profile=PROFILE), "icc"),
+    "tiff dpi": (lambda: saved(PICTURE, "TIFF", dpi=(300, 300)), "dpi"),
+    "tiff text": (lambda: saved(PICTURE, "TIFF", description="words"), "text"),
+    "tiff xmp": (lambda: saved(PICTURE, "TIFF", tiffinfo={700: XMP}), "xmp"),
+    "tiff private tag": (lambda: tiff((8,), b"\x01", photometric=1, extra={65000: 7}), "other"),
+    "jpeg exif": (lambda: saved(PICTURE, "JPEG", exif=exif()), "exif"),
+    "jpeg icc": (lambda: saved(PICTURE, "JPEG", icc_profile=PROFILE), "icc"),
+    "jpeg dpi": (lambda: saved(PICTURE, "JPEG", dpi=(300, 300)), "dpi"),
+    "jpeg comment": (lambda: saved(PICTURE, "JPEG", comment=b"words"), "text"),
+    "jpeg xmp": (lambda: saved(PICTURE, "JPEG", xmp=XMP), "xmp"),
+    "bmp dpi": (lambda: saved(PICTURE, "BMP", dpi=(300, 300)), "dpi"),
+    "ppm comment": (lambda: b"P6 # words\n1 1 255\n\0\0\0", "text"),
+    "plain ppm comment": (lambda: PLAIN_PPM + b"# words\n", "text"),
+    "two pgm files in one": (lambda: 2 * b"P5 1 1 255\n\x07", "other"),
+}
+
+
+@pytest.mark.parametrize("case", CARRIED)
+def test_metadata_are_dropped_only_when_named(case: str) -> None:
+    make, kind = CARRIED[case]
+    data = make()
+    with pytest.raises(UnsupportedImageError, match=f"{kind}: ") as caught:
+        read(data)
+    assert list(caught.value.found) == [kind]  # type: ignore[call-overload]
+    pixels = np.array(Image.open(io.BytesIO(data)))
+    assert np.array_equal(read(data, strip=["all"]), pixels)
+    if kind == "other":
+        assert str(caught.value).endswith("--strip all")
+    else:
+        assert np.array_equal(read(data, strip=[kind]), pixels)
+    with pytest.raises(UnsupportedImageError):
+        read(data, strip=[{"exif": "icc"}.get(kind, "exif")])
+
+
+def test_all_kinds_that_are_missing_from_strip_are_named() -> None:
+    data = saved(PICTURE, "PNG", dpi=(300, 300), pnginfo=text(), icc_profile=PROFILE)
+    with pytest.raises(UnsupportedImageError, match=r"--strip dpi,icc,text$"):
+        read(data, strip=["dpi"])
+
+
+def test_unknown_kinds_of_metadata_are_an_error() -> None:
+    with pytest.raises(ValueError, match="colour"):
+        read(image_bytes(RGB, ".png"), strip=["colour"])
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+def test_the_decoded_pixels_of_lossy_files_are_kept_and_said_so(
+    form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = saved(PICTURE, form)
+    with caplog.at_level(logging.INFO, "ppyr"):
+        found = read(data)
+    assert np.array_equal(found, np.array(Image.open(io.BytesIO(data))))
+    assert "decoded pixels are kept" in caplog.text
+
+
+def test_nothing_is_said_about_lossless_files(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "ppyr"):
+        read(image_bytes(RGB, ".webp"))
+    assert caplog.text == ""
+
+
+def test_large_images_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = image_bytes(RGB, ".png")
+    assert np.array_equal(read(data, max_pixels=35), RGB)
+    with pytest.raises(ImageTooLargeError) as caught:
+        read(data, max_pixels=34)
+    assert (caught.value.expected, caught.value.found) == (34, 35)
+    for limit in (34, 10):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(ImageTooLargeError, match="--max-pixels"):
+            read(data)
+
+
+def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_image(tmp_path / "no.png")
