@@ -84,7 +84,7 @@ def info(source: bytes | str | os.PathLike[str]) -> Info:
                 width=width + level.fine[1] if level.axis == 1 else width,
                 height=height + level.fine[0] if level.axis == 0 else height,
                 bytes=sum(tiles),
-                evaluations=evaluations(level.axis, level.coarse, level.fine),
+                evaluations=evaluations(level.axis, level.fine),
             )
         )
     samples = header.width * header.height * header.channels

@@ -66,7 +66,9 @@ def stage_batch(images: npt.NDArray[np.int32]) -> tuple[Tensor, dict[str, PhaseT
 
 
 def _tensor(a: npt.NDArray[np.generic]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)).contiguous(memory_format=torch.channels_last)
+    return torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)).contiguous(
+        memory_format=torch.channels_last
+    )
 
 
 def augmented_crop(
@@ -86,7 +88,9 @@ def augmented_crop(
     if window != size:
         x = functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
     if rng.random() < augmentation.gain:
-        x = 255 * (x / 255).clamp(0, 1) ** rng.uniform(0.7, 1.4) * rng.uniform(0.6, 1.2) + rng.uniform(-15, 15)
+        x = 255 * (x / 255).clamp(0, 1) ** rng.uniform(0.7, 1.4) * rng.uniform(0.6, 1.2) + rng.uniform(
+            -15, 15
+        )
         x = x + torch.from_numpy(rng.uniform(-0.5, 0.5, x.shape).astype(np.float32))
     if rng.random() < augmentation.noise:
         x = x + _noise(x.shape, rng)
@@ -100,7 +104,9 @@ def augmented_crop(
 def _noise(shape: Sequence[int], rng: np.random.Generator) -> Tensor:
     """Normal noise, partly common to the channels, sometimes blurred as film grain and demosaicing leave it."""
     common = rng.uniform(0, 1)
-    noise = np.sqrt(1 - common) * rng.standard_normal(shape) + np.sqrt(common) * rng.standard_normal((1, 1, *shape[2:]))
+    noise = np.sqrt(1 - common) * rng.standard_normal(shape) + np.sqrt(common) * rng.standard_normal(
+        (1, 1, *shape[2:])
+    )
     x = torch.from_numpy((rng.uniform(0.3, 1.8) ** 2 * noise).astype(np.float32))
     if rng.random() < 0.4:
         x = 1.6 * functional.avg_pool2d(functional.pad(x, (0, 1, 0, 1), mode="replicate"), 2, 1)

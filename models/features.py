@@ -20,8 +20,6 @@ IntArray = npt.NDArray[np.signedinteger[Any]]
 ByteArray = npt.NDArray[np.uint8]
 
 PHASES = ("10", "01", "11")
-#: Positions (row, column) of the four subsampled images of a phase, in coding order: diagonal first.
-SUBLATTICE = ((0, 0), (1, 1), (0, 1), (1, 0))
 ZERO_POINT = 128
 #: Steps of a residual in the sharp feature, which saturates at 32 grey levels.
 SHARPNESS = 4

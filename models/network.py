@@ -22,8 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .features import PHASES, SUBLATTICE, ZERO_POINT
+from .features import PHASES, ZERO_POINT
 from .likelihood import bits
+from .steps import SUBLATTICE
 
 CHANNELS = 3
 UNIT_BITS = 5
@@ -61,7 +62,7 @@ def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
 def weight_exponents(weight: Tensor) -> Tensor:
     """Per output channel the largest k with round(max|w| 2^k) <= 64, as float (C_out, 1, 1, 1)."""
     peak = weight.detach().float().abs().amax((1, 2, 3), keepdim=True).clamp(min=2.0**-12)
-    return torch.floor(torch.log2(WEIGHT_MAX / peak)).clamp(-4, 12)
+    return torch.floor(torch.log2(WEIGHT_MAX / peak)).clamp(0, 12)
 
 
 class Conv(nn.Conv2d):
@@ -113,7 +114,10 @@ class StageNet(nn.Module):
         self.trunk = nn.ModuleList(Conv(width, width, 3) for _ in range(2 * config.trunk_blocks))
         self.phase_in = nn.ModuleDict({p: Conv(2 * CHANNELS, width, 3) for p in PHASES[:-1]})
         self.phase = nn.ModuleDict(
-            {p: nn.ModuleList(Conv(width, width, 3) for _ in range(2 * config.phase_blocks)) for p in PHASES[:-1]}
+            {
+                p: nn.ModuleList(Conv(width, width, 3) for _ in range(2 * config.phase_blocks))
+                for p in PHASES[:-1]
+            }
         )
         self.step_in = nn.ModuleDict()
         self.step_mid = nn.ModuleDict()
@@ -134,7 +138,9 @@ class StageNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
         with torch.no_grad():
-            for second in list(self.trunk)[1::2] + [c for p in PHASES[:-1] for c in list(self.phase[p])[1::2]]:  # type: ignore[arg-type]
+            for second in list(self.trunk)[1::2] + [
+                c for p in PHASES[:-1] for c in list(self.phase[p])[1::2]
+            ]:  # type: ignore[arg-type]
                 second.weight.mul_(0.3)
             for head in self.head.values():
                 head.weight.mul_(0.05)  # type: ignore[operator, union-attr]
@@ -212,6 +218,8 @@ class StageNet(nn.Module):
 def macs_per_pixel(config: NetworkConfig) -> float:
     """Multiplications per fine pixel: every weight of a lattice layer once, of a step's layers at a quarter."""
     k, m, n = config.width, config.step_width, CHANNELS
-    lattice = 9 * 3 * n * k + 2 * 9 * 2 * n * k + 9 * k * k * 2 * (config.trunk_blocks + 2 * config.phase_blocks)
+    lattice = (
+        9 * 3 * n * k + 2 * 9 * 2 * n * k + 9 * k * k * 2 * (config.trunk_blocks + 2 * config.phase_blocks)
+    )
     steps = [9 * 2 * n * step * k + k * m + m * HEAD_OUTPUTS for step in range(len(SUBLATTICE))]
     return (lattice + len(PHASES) * sum(steps) / len(SUBLATTICE)) / len(PHASES)

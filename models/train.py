@@ -96,7 +96,9 @@ def train(
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         if state["config"] != asdict(config):
-            raise ValueError(f"{checkpoint} was made with other settings: choose another folder or the same settings")
+            raise ValueError(
+                f"{checkpoint} was made with other settings: choose another folder or the same settings"
+            )
         net.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         step, spent = state["step"], state["spent"]
@@ -167,7 +169,12 @@ def _to(batch: Any, device: str) -> Any:
 
 
 def _save(
-    path: Path, net: StageNet, optimizer: torch.optim.Optimizer, config: TrainingConfig, step: int, spent: float
+    path: Path,
+    net: StageNet,
+    optimizer: torch.optim.Optimizer,
+    config: TrainingConfig,
+    step: int,
+    spent: float,
 ) -> None:
     state = {
         "network": net.state_dict(),

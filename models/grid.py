@@ -1,0 +1,53 @@
+"""The grid of shared tables: from a mean, a scale and a shape to a centre and a table number, in integers.
+
+The mean is in 1/64 of a grey level. Its nearest whole value is the centre; what is left, the fraction, chooses
+among the tables of that scale and shape: 2^fraction_bits of them, fewer for wide distributions, which hardly change
+with it. Tables are numbered by scale, then shape, then fraction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.signedinteger[Any]]
+
+MEAN_BITS = 6
+SHAPES = 4
+
+
+class TableGrid:
+    """The numbering of a model's tables.
+
+    Args:
+        fraction_bits: uint8 (scales,), at most 5 for each scale.
+    """
+
+    def __init__(self, fraction_bits: npt.NDArray[np.uint8]) -> None:
+        self.fraction_bits = fraction_bits.astype(np.int32)
+        sizes = SHAPES << self.fraction_bits
+        self.first = np.cumsum(sizes, dtype=np.int32) - sizes
+        self.scales = len(fraction_bits)
+        self.size = int(sizes.sum())
+
+    def locate(
+        self, mean: IntArray, scale: IntArray, shape: IntArray
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
+        """Centres (grey levels, modulo 256) and table numbers of pixels, elementwise.
+
+        `mean` int32 in 1/64 grey level, 0..255 * 64; `scale` in 0..scales - 1; `shape` in 0..3.
+        """
+        bits = self.fraction_bits[scale]
+        drop = MEAN_BITS - bits
+        steps = (mean + (1 << (drop - 1))) >> drop
+        half = (1 << bits) >> 1
+        centre = (steps + half) >> bits
+        fraction = steps - (centre << bits) + half
+        return centre.astype(np.uint8), (self.first[scale] + (shape << bits) + fraction).astype(np.uint16)
+
+    def fractions(self, scale: int) -> npt.NDArray[np.float64]:
+        """Distance of the mean from the centre, in grey levels, for the tables of a scale in order."""
+        count = 1 << int(self.fraction_bits[scale])
+        return (np.arange(count) - count // 2) / count

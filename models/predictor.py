@@ -1,0 +1,217 @@
+"""Exact prediction: centres and table numbers for every symbol of a level, step by step, coarse to fine.
+
+Encoder and decoder walk the same steps. The encoder hands in the whole fine image; the decoder an empty one, and
+fills in each step's pixels before it asks for the next::
+
+    predictor = Predictor(model, channels=3)
+    for level in levels:                                     # coarse to fine
+        for step in predictor.level(level.axis, coarse, fine):
+            for channel in step.channels:
+                centre, tables = step.distribution(channel)
+                ...  # step.fine[..., channel] = centre + symbol (mod 256)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ppyr.errors import ModelError
+
+from . import features, registry, weights
+from .features import PHASES, ZERO_POINT, IntArray
+from .grid import MEAN_BITS, SHAPES, TableGrid
+from .integer import Backend, Tensor, backend
+from .steps import LEVEL_PHASES, SUBLATTICE, Step, steps
+
+ByteArray = npt.NDArray[np.uint8]
+
+#: Order in which the channels of an image are coded: gray; green, red, blue.
+CODING_ORDER = {1: (0,), 3: (1, 0, 2)}
+PLANES = 3
+COUPLING_BITS = 6
+COUPLING_LIMITS = (-128, 127)
+
+
+class Model:
+    """A model's layers, prepared for one backend.
+
+    Attributes:
+        id: 16 bytes.
+        frequencies: the tables, uint32 (T, 256).
+        grid: their numbering.
+        stages: layers by name, for each of the networks in `weights.STAGES`.
+    """
+
+    def __init__(self, source: weights.Weights, runner: Backend) -> None:
+        self.id = source.id
+        self.backend = runner
+        self.grid = TableGrid(source.tensors["fraction_bits"])  # type: ignore[arg-type]
+        self.frequencies: npt.NDArray[np.uint32] = source.tensors["tables"]  # type: ignore[assignment]
+        if self.grid.size != len(self.frequencies):
+            raise ModelError(
+                f"the model has {len(self.frequencies)} tables, and its grid {self.grid.size}: get the model again",
+                expected=self.grid.size,
+                found=len(self.frequencies),
+            )
+        names = {name.removesuffix(".weight") for name in source.tensors if name.endswith(".weight")}
+        self.stages: dict[str, dict[str, Any]] = {stage: {} for stage in weights.STAGES}
+        for name in sorted(names):
+            stage, _, layer = name.partition(".")
+            self.stages[stage][layer] = runner.prepare(source.layer(name, **layer_rules(layer)))
+
+
+def layer_rules(layer: str) -> dict[str, Any]:
+    """What a layer's name says of it: inputs with a zero point, a skip input, a head."""
+    kind = layer.partition(".")[0]
+    second_of_block = kind in ("trunk", "phase") and int(layer.rpartition(".")[2]) % 2 == 1
+    return {
+        "zero_point": ZERO_POINT if kind in ("trunk_in", "phase_in", "step_in") else 0,
+        "skip": kind in ("phase_in", "step_in") or second_of_block,
+        "head": kind == "head",
+    }
+
+
+@cache
+def load(model_id: bytes, backend_name: str = "auto") -> Model:
+    """An installed model on a backend; loaded once in a process.
+
+    Raises:
+        UnknownModelError: the model is not installed.
+        ModelError: its file or the backend breaks the rules of exact inference.
+    """
+    return Model(weights.read(registry.by_id(model_id)), backend(backend_name))
+
+
+class StepPrediction:
+    """The distribution of one step's pixels, channel after channel.
+
+    Attributes:
+        fine: view (n, m, C) of the fine image; the channels before the one that is asked for must be in it.
+        channels: channels in coding order.
+    """
+
+    def __init__(
+        self, fine: ByteArray, coarse: ByteArray, means: IntArray, said: IntArray, grid: TableGrid
+    ) -> None:
+        self.fine = fine
+        self.channels = CODING_ORDER[fine.shape[-1]]
+        self._coarse, self._means, self._said, self._grid = coarse, means, said, grid
+        self._residuals: list[IntArray] = []
+
+    def distribution(self, channel: int) -> tuple[ByteArray, npt.NDArray[np.uint16]]:
+        """Centres of the fine values (mod 256) and table numbers, both (n, m); call in the order of `channels`."""
+        plane = self.channels.index(channel)
+        if plane:
+            self._residuals.append(self._residual(plane - 1))
+        mean = self._means[plane]
+        for earlier, residual in enumerate(self._residuals):
+            coefficient = np.clip(self._said[9 + plane - 1 + earlier], *COUPLING_LIMITS)
+            mean = mean + ((coefficient * residual + (1 << (COUPLING_BITS - 1))) >> COUPLING_BITS)
+        self._means[plane] = mean
+        scale = np.clip(self._said[3 + plane], 0, self._grid.scales - 1)
+        shape = np.clip(self._said[6 + plane], 0, SHAPES - 1)
+        centre, table = self._grid.locate(np.clip(mean, 0, 255 << MEAN_BITS), scale, shape)
+        return centre - self._coarse[..., channel], table
+
+    def _residual(self, plane: int) -> IntArray:
+        """Pixel minus mean of an earlier channel, in 1/64 grey level."""
+        channel = self.channels[plane]
+        pixel = self._coarse[..., channel] + self.fine[..., channel]
+        return (pixel.astype(np.int32) << MEAN_BITS) - self._means[plane]
+
+
+class Predictor:
+    """Predicts the levels of one image, coarse to fine; keeps what a column level needs of its row level."""
+
+    def __init__(self, model: Model, levels: int) -> None:
+        self._model = model
+        self._remaining = levels
+        self._layers: dict[str, Any] = {}
+        self._known: dict[str, IntArray] = {}
+        self._features: Tensor = None
+
+    def level(self, axis: int, coarse: ByteArray, fine: ByteArray) -> Iterator[StepPrediction]:
+        """The steps of the next level.
+
+        Args:
+            axis: 0 (a row level) or 1 (a column level), in turn.
+            coarse: the image so far (h, w, C), uint8.
+            fine: the level's fine image, uint8; read after each step.
+        """
+        self._remaining -= 1
+        if axis == 0:
+            self._begin(coarse)
+        planned = steps(axis, fine.shape[:2])  # type: ignore[arg-type]
+        for phase in LEVEL_PHASES[axis]:
+            yield from self._phase(phase, [step for step in planned if step.phase == phase], coarse, fine)
+
+    def _begin(self, coarse: ByteArray) -> None:
+        """Trunk of the network of this factor of two."""
+        stage = min(self._remaining // 2, len(weights.STAGES) - 1)
+        self._layers = self._model.stages[weights.STAGES[stage]]
+        self._known = {"00": _lattice(coarse)}
+        run, layers = self._model.backend.run, self._layers
+        x = self._model.backend.tensor(features.coarse_features(self._known["00"]))
+        self._features = self._blocks(run(layers["trunk_in"], x), "trunk")
+
+    def _blocks(self, x: Tensor, name: str) -> Tensor:
+        """Residual blocks, two layers each."""
+        run, layers, number = self._model.backend.run, self._layers, 0
+        while f"{name}.{number}" in layers:
+            hidden = run(layers[f"{name}.{number}"], x)
+            x = run(layers[f"{name}.{number + 1}"], hidden, x)
+            number += 2
+        return x
+
+    def _phase(
+        self, phase: str, planned: list[Step], coarse: ByteArray, fine: ByteArray
+    ) -> Iterator[StepPrediction]:
+        runner, layers = self._model.backend, self._layers
+        quarters = features.anchor(phase, self._known)
+        guess = features.rounded(quarters)
+        pixels = guess.copy()  # positions outside the image keep the guess
+        earlier: list[Tensor] = []
+        for step in planned:
+            dy, dx = SUBLATTICE[step.number]
+            while len(earlier) < step.number:
+                earlier.append(self._subsampled_residual(pixels, guess, len(earlier)))
+            x = self._features[..., dy::2, dx::2]
+            name = f"{phase}_{step.number}"
+            if earlier:
+                x = runner.run(layers[f"step_in.{name}"], runner.concatenate(earlier), x)
+            said = runner.array(runner.run(layers[f"head.{name}"], runner.run(layers[f"step_mid.{name}"], x)))
+            view = fine[step.rows, step.columns]
+            height, width = view.shape[:2]
+            pair = coarse[: fine.shape[0], : fine.shape[1]][step.rows, step.columns]
+            said = said[:, :height, :width]
+            means = (quarters[:, dy::2, dx::2][:, :height, :width] << (MEAN_BITS - 2)) + said[:PLANES]
+            yield StepPrediction(view, pair, means, said, self._model.grid)
+            pixels[:, dy::2, dx::2][:, :height, :width] = _planes(pair + view)
+        self._known[phase] = pixels
+        if phase != PHASES[-1]:
+            residual = runner.tensor(features.residual_features(pixels - guess))
+            x = runner.run(layers[f"phase_in.{phase}"], residual, self._features)
+            self._features = self._blocks(x, f"phase.{phase}")
+
+    def _subsampled_residual(self, pixels: IntArray, guess: IntArray, number: int) -> Tensor:
+        dy, dx = SUBLATTICE[number]
+        residual = pixels[:, dy::2, dx::2] - guess[:, dy::2, dx::2]
+        return self._model.backend.tensor(features.residual_features(residual))
+
+
+def _planes(image: ByteArray) -> IntArray:
+    """(h, w, C) -> (3, h, w) int32 in coding order; gray stands for all three."""
+    order = CODING_ORDER[image.shape[-1]]
+    planes = image[..., order].transpose(2, 0, 1).astype(np.int32)
+    return planes if len(planes) == PLANES else planes.repeat(PLANES, 0)
+
+
+def _lattice(coarse: ByteArray) -> IntArray:
+    """Planes of the coarse image, the last row and column repeated to even sides."""
+    height, width = coarse.shape[:2]
+    return np.pad(_planes(coarse), ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
