@@ -117,7 +117,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     train = names.add_parser("train", help="train a likelihood model")
     if next((word for word in arguments if not word.startswith("-")), None) == "train":
-        from ppyr.models.train import add_arguments, run
+        from ppyr.training import add_arguments, run
 
         add_arguments(train)
         train.set_defaults(run=run)
@@ -202,7 +202,7 @@ def _prepare(args: argparse.Namespace) -> None:
         raise UsageError("standard input is a terminal: give a file, or send one through a pipe")
     if getattr(args, "verbose", False):
         logging.basicConfig(level=logging.INFO, format="ppyr: %(message)s", stream=sys.stderr)
-    if args.command != "train" and getattr(args, "threads", None) is not None:
+    if getattr(args, "threads", None) is not None:
         from ppyr.threads import use_threads
 
         use_threads(args.threads)

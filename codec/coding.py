@@ -1,7 +1,7 @@
 """Images to .ppyr data and back, in memory.
 
-Encoder and decoder are one walk over the levels, coarse to fine: the model says how each step's fine values are
-distributed, and a coder either writes them or reads them.
+Encoder and decoder are one walk over the levels, coarse to fine: the model says how each step's fine values
+are distributed, and a coder either writes them or reads them.
 """
 
 from __future__ import annotations
@@ -87,19 +87,21 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
     container = unpack(data)
     chosen = predictor.load(header.model_id, backend)
     levels = shapes(header.height, header.width)
-    coarsest = np.frombuffer(container.coarsest, np.uint8).reshape(1, 1, header.channels)
+    coarsest = np.frombuffer(bytearray(container.coarsest), np.uint8).reshape(1, 1, header.channels)
     fines = [np.zeros((*level.fine, header.channels), np.uint8) for level in levels]
     reader = _Reader(TableSet(chosen.frequencies), [stream for (stream,) in container.levels])
     image = _walk(chosen, levels, coarsest, fines, reader)
     if reader.information != header.information:
         raise FormatError(
-            "the symbols do not have the information content that the header says: get a fresh copy of the file",
+            "the symbols do not have the information content that the header says: get a fresh copy of the "
+            "file",
             expected=header.information,
             found=reader.information,
         )
     if (found := pixel_digest(image)) != header.pixel_digest:
         raise ChecksumError(
-            "the decoded pixels are not the ones that were encoded: try the backend reference, and report this",
+            "the decoded pixels are not the ones that were encoded: try the backend reference, and report "
+            "this",
             expected=header.pixel_digest.hex(),
             found=found.hex(),
         )

@@ -1,7 +1,8 @@
 """Training crops: photographs, made to look like more photographs than there are.
 
-Augmentation widens what the network sees: flips and transposes, extra downscaling, gain and gamma, sensor-like noise,
-chroma that was subsampled and interpolated again, and gray. Everything follows from one seed.
+Augmentation widens what the network sees: flips and transposes, extra downscaling, gain and gamma, noise
+like that of sensors, chroma that was subsampled and interpolated again, and gray. Everything follows from
+one seed.
 """
 
 from __future__ import annotations
@@ -37,20 +38,26 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class Scale:
-    """One size of training crop: `crop` pixels a side after keeping every `decimation`-th row and column.
+class CropSize:
+    """One size of training crop: `side` pixels after keeping every `decimation`-th row and column.
 
-    A decimated photograph gives decimation / 2 different subsamples to a batch of `batch`.
+    A window of a photograph gives decimation / 2 different crops to a batch of `batch`; `share` is the part
+    of the batches that are of this size.
     """
 
     decimation: int
-    crop: int
+    side: int
     batch: int
     share: float = 1.0
 
+    @property
+    def window(self) -> int:
+        """Pixels a side that a photograph must have."""
+        return self.side * self.decimation
+
 
 def stage_batch(images: npt.NDArray[np.int32]) -> tuple[Tensor, dict[str, PhaseTensors]]:
-    """Integer features of a batch (B, 3, 2 h, 2 w) in coding order, as the float32 tensors that StageNet takes."""
+    """Integer features of a batch (B, 3, 2 h, 2 w) in coding order, as the float32 tensors of `StageNet`."""
     known = {
         "00": images[..., 0::2, 0::2],
         "10": images[..., 1::2, 0::2],
@@ -102,7 +109,7 @@ def augmented_crop(
 
 
 def _noise(shape: Sequence[int], rng: np.random.Generator) -> Tensor:
-    """Normal noise, partly common to the channels, sometimes blurred as film grain and demosaicing leave it."""
+    """Normal noise, partly common to the channels, sometimes blurred as by film grain and demosaicing."""
     common = rng.uniform(0, 1)
     noise = np.sqrt(1 - common) * rng.standard_normal(shape) + np.sqrt(common) * rng.standard_normal(
         (1, 1, *shape[2:])
@@ -122,38 +129,43 @@ def _subsampled_chroma(x: Tensor) -> Tensor:
 
 
 class CropBatches(Dataset[tuple[Tensor, dict[str, PhaseTensors]]]):
-    """Batches for one network, numbered from 0: the same number gives the same batch, whatever came before.
+    """Batches for one stage, numbered from 0: the same number gives the same batch, whatever came before.
 
     Args:
-        images: photographs (H, W, 3), uint8.
-        scales: sizes of crops, drawn by their shares.
+        images: photographs (H, W, 3), uint8, no smaller than the windows of `sizes`.
+        sizes: of the crops, drawn by their shares.
         augmentation: chances of each change.
         seed: of everything random.
     """
 
     def __init__(
-        self, images: Sequence[ByteArray], scales: Sequence[Scale], augmentation: Augmentation, seed: int
+        self, images: Sequence[ByteArray], sizes: Sequence[CropSize], augmentation: Augmentation, seed: int
     ) -> None:
-        self.images, self.scales, self.augmentation, self.seed = images, scales, augmentation, seed
+        self.images, self.sizes, self.augmentation, self.seed = images, sizes, augmentation, seed
 
     def pixels(self, number: int) -> npt.NDArray[np.int32]:
-        """Crops (B, 3, crop, crop) in coding order."""
+        """Crops (B, 3, side, side) in coding order, int32."""
         rng = np.random.default_rng((self.seed, number))
-        shares = np.array([scale.share for scale in self.scales])
-        scale = self.scales[rng.choice(len(self.scales), p=shares / shares.sum())]
-        step, crops = scale.decimation, []
+        shares = np.array([size.share for size in self.sizes])
+        size = self.sizes[rng.choice(len(self.sizes), p=shares / shares.sum())]
+        step, crops = size.decimation, []
         subsamples = max(1, step // 2)
-        for _ in range(scale.batch // subsamples):
-            image = self.images[rng.integers(len(self.images))]
-            crop = augmented_crop(image, rng, scale.crop * step, self.augmentation)
-            for position in rng.choice(step * step, subsamples, replace=False):
-                crops.append(crop[:, position // step :: step, position % step :: step])
+        for _ in range(size.batch // subsamples):
+            image = self.images[int(rng.integers(len(self.images)))]
+            crop = augmented_crop(image, rng, size.window, self.augmentation)
+            positions = rng.choice(step * step, subsamples, replace=False)
+            crops += [crop[:, place // step :: step, place % step :: step] for place in positions]
         return np.stack(crops)
 
     def __getitem__(self, number: int) -> tuple[Tensor, dict[str, PhaseTensors]]:
         return stage_batch(self.pixels(number))
 
     def loader(self, start: int, workers: int) -> DataLoader[tuple[Tensor, dict[str, PhaseTensors]]]:
-        """Batches from `start` on, without end, made ahead in worker processes."""
-        numbers = range(start, 2**62)
-        return DataLoader(self, batch_size=None, sampler=numbers, num_workers=workers, prefetch_factor=4)
+        """Batches from `start` on, without end; worker processes, if any, make them ahead."""
+        return DataLoader(
+            self,
+            batch_size=None,
+            sampler=range(start, 2**62),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+        )

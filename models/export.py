@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .grid import TableGrid
-from .likelihood import SCALES, SCALES_PER_OCTAVE, SHAPES, SMALLEST_SCALE, interval_mass
+from . import checkpoint
+from .grid import SHAPES, TableGrid
+from .likelihood import ALPHABET, SCALES, SCALES_PER_OCTAVE, SMALLEST_SCALE, TOTAL, interval_mass
 from .network import HEAD_BITS, UNIT_BITS, Conv, NetworkConfig, StageNet, weight_exponents
 from .weights import STAGES, Tensors, Weights
-
-TOTAL = 1 << 24
-ALPHABET = 256
 
 
 def fraction_bits() -> npt.NDArray[np.uint8]:
     """Eighths of a grey level below a scale of 2, quarters below 4, halves below 8, whole ones above."""
     octave = np.log2(SMALLEST_SCALE) + np.arange(SCALES) / SCALES_PER_OCTAVE
-    return np.clip(3 - np.floor(octave), 0, 3).astype(np.uint8)
+    bits: npt.NDArray[np.uint8] = np.clip(3 - np.floor(octave), 0, 3).astype(np.uint8)
+    return bits
 
 
 def tables(grid: TableGrid) -> npt.NDArray[np.uint32]:
@@ -39,8 +39,11 @@ def tables(grid: TableGrid) -> npt.NDArray[np.uint32]:
 
 
 def frequencies(mass: npt.NDArray[np.float64]) -> npt.NDArray[np.uint32]:
-    """Probabilities (256,) as integers of at least 1 that sum to 2^24; the largest takes what rounding leaves."""
-    found = 1 + np.floor(mass / mass.sum() * (TOTAL - ALPHABET)).astype(np.int64)
+    """Probabilities (256,) as integers of at least 1 that sum to 2^24.
+
+    The largest takes what rounding leaves.
+    """
+    found: npt.NDArray[np.int64] = 1 + np.floor(mass / mass.sum() * (TOTAL - ALPHABET)).astype(np.int64)
     found[found.argmax()] += TOTAL - found.sum()
     return found.astype(np.uint32)
 
@@ -51,8 +54,6 @@ def integers(conv: Conv, head: bool) -> dict[str, npt.NDArray[np.generic]]:
         exponent = weight_exponents(conv.weight)
         weight = torch.round(conv.weight * torch.exp2(exponent))
         exponent = exponent.flatten()
-        if conv.bias is None:
-            raise ValueError("a layer without a bias can not be exported")
         bias = torch.round(conv.bias.double() * torch.exp2(exponent.double() + UNIT_BITS))
         shift = exponent + UNIT_BITS - torch.tensor(HEAD_BITS) if head else exponent
     return {
@@ -62,26 +63,36 @@ def integers(conv: Conv, head: bool) -> dict[str, npt.NDArray[np.generic]]:
     }
 
 
-def export(checkpoints: dict[str, Path]) -> Weights:
+def model(networks: Mapping[str, StageNet], provenance: dict[str, Any]) -> Weights:
+    """The integers of trained networks, one for every stage: finest, next and rest."""
+    grid_bits = fraction_bits()
+    tensors: Tensors = {"fraction_bits": grid_bits, "tables": tables(TableGrid(grid_bits))}
+    for stage in STAGES:
+        for name, conv in networks[stage].convolutions():
+            for part, value in integers(conv, name.startswith("head.")).items():
+                tensors[f"{stage}.{name}.{part}"] = value
+    return Weights(tensors, provenance)
+
+
+def export(checkpoints: Mapping[str, Path]) -> Weights:
     """A model of one checkpoint for every stage.
 
     Args:
         checkpoints: files that training wrote, by stage: finest, next and rest.
+
+    Raises:
+        ModelError: a file is missing, damaged or no checkpoint.
     """
-    grid_bits = fraction_bits()
-    tensors: Tensors = {"fraction_bits": grid_bits, "tables": tables(TableGrid(grid_bits))}
+    networks: dict[str, StageNet] = {}
     provenance: dict[str, Any] = {"torch": torch.__version__}
     for stage in STAGES:
-        state = torch.load(checkpoints[stage], weights_only=True, map_location="cpu")
-        net = StageNet(NetworkConfig(**state["config"]["network"]))
-        net.load_state_dict(state["network"])
-        for name, module in net.named_modules():
-            if isinstance(module, Conv):
-                for part, value in integers(module, name.startswith("head.")).items():
-                    tensors[f"{stage}.{name}.{part}"] = value
+        trained = checkpoint.read(checkpoints[stage])
+        networks[stage] = StageNet(NetworkConfig(**trained.config["network"]))
+        networks[stage].load_state_dict(trained.network)
         provenance[stage] = {
-            "config": state["config"],
-            "steps": state["step"],
-            "seconds": round(state["spent"]),
+            "config": trained.config,
+            "photographs": trained.photographs,
+            "steps": trained.step,
+            "seconds": round(trained.spent),
         }
-    return Weights(tensors, provenance)
+    return model(networks, provenance)

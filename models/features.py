@@ -1,12 +1,13 @@
 """What the network sees of the decoded pixels: exact integer features of one factor of two.
 
-Two paired levels (rows, then columns) turn a coarse image into one of twice its sides. On the lattice of the
-coarse image the pixels fall into four phases, named by (row parity, column parity)::
+Two paired levels (rows, then columns) turn a coarse image into one of twice its sides. On the lattice of
+the coarse image the pixels fall into four phases, named by (row parity, column parity)::
 
     00 01        00 is known; 10 is the fine image of the row level,
     10 11        01 and 11 together are the fine image of the column level.
 
-Arrays are (..., C, h, w) with h and w even, NumPy integers; both training and decoding use these functions.
+Arrays are (..., C, h, w) with h and w even, NumPy integers; both training and decoding use these
+functions.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def coarse_features(p00: IntArray) -> ByteArray:
 
 
 def anchor(phase: str, known: dict[str, IntArray]) -> IntArray:
-    """Sum of the four (or twice the two) nearest known pixels of each pixel of a phase: quarters of a grey level.
+    """Mean of the two or four nearest known pixels of each pixel of a phase, in quarters of a grey level.
 
     The mean that the network predicts is an offset to this.
     """

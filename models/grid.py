@@ -1,18 +1,18 @@
-"""The grid of shared tables: from a mean, a scale and a shape to a centre and a table number, in integers.
+"""The grid of shared tables: a mean, a scale and a shape give a centre and a table number, all integers.
 
-The mean is in 1/64 of a grey level. Its nearest whole value is the centre; what is left, the fraction, chooses
-among the tables of that scale and shape: 2^fraction_bits of them, fewer for wide distributions, which hardly change
-with it. Tables are numbered by scale, then shape, then fraction.
+The mean is in 1/64 of a grey level. Its nearest whole value is the centre; what is left, the fraction,
+chooses among the tables of that scale and shape: 2^fraction_bits of them, fewer for wide distributions, which
+hardly change with it. Tables are numbered by scale, then shape, then fraction.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-IntArray = npt.NDArray[np.signedinteger[Any]]
+from ppyr.errors import ModelError
+
+from .features import IntArray
 
 MEAN_BITS = 6
 SHAPES = 4
@@ -23,9 +23,23 @@ class TableGrid:
 
     Args:
         fraction_bits: uint8 (scales,), at most 5 for each scale.
+
+    Attributes:
+        scales: number of scales.
+        size: number of tables.
+
+    Raises:
+        ModelError: the fraction bits are of another shape or larger.
     """
 
     def __init__(self, fraction_bits: npt.NDArray[np.uint8]) -> None:
+        if fraction_bits.ndim != 1 or not 0 <= fraction_bits.max(initial=0) < MEAN_BITS:
+            raise ModelError(
+                f"fraction bits {fraction_bits.tolist()}: export the model with one number a scale, at most "
+                f"{MEAN_BITS - 1}",
+                expected=MEAN_BITS - 1,
+                found=fraction_bits.tolist(),
+            )
         self.fraction_bits = fraction_bits.astype(np.int32)
         sizes = SHAPES << self.fraction_bits
         self.first = np.cumsum(sizes, dtype=np.int32) - sizes

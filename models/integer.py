@@ -2,12 +2,12 @@
 
 A layer takes integers x, at most 255 in magnitude, and gives::
 
-    acc = b + sum w x + 2^s skip              |w| <= 64, integers; x less its zero point, zero outside the image
-    y   = clamp(round_half_even(acc / 2^s), low, high)
+    acc = b + sum w x + 2^s skip                 |w| <= 64; x less its zero point, zero outside the image
+    y   = clamp(round_half_even(acc / 2^s))      to 0..255, of a head to -2^15..2^15
 
-with a shift s for every output channel. Because `255 sum|w| + |b| + 255 * 2^s < 2^24` holds for every channel (the
-last term where there is a skip), every partial sum is an integer that float32 holds: a float32 convolution gives acc
-exactly, whatever order it adds in. A layer that breaks the bound is refused.
+with a shift s for every output channel. Because `255 sum|w| + |b| + 255 * 2^s < 2^24` holds for every channel
+(the last term where there is a skip), every partial sum is an integer that float32 holds: a float32
+convolution gives acc exactly, whatever order it adds in. A layer that breaks the bound is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ppyr.errors import ModelError
 WEIGHT_MAX = 64
 ACTIVATION_MAX = 255
 EXACT = 1 << 24
-SHIFT_RANGE = (-16, 16)
+SHIFT_MAX = 16
 #: What a head's output is clamped to; hidden layers clamp to 0..255.
 HEAD_LIMIT = 1 << 15
 
@@ -40,9 +40,9 @@ class Layer:
     Attributes:
         weight: int8 (C_out, C_in, k, k), k odd, |w| <= 64.
         bias: int32 (C_out,).
-        shift: int8 (C_out,), negative to the left.
+        shift: int8 (C_out,), at most 16; of a head without a skip input also negative, to the left, from -16.
         zero_point: subtracted from the input, 0 or 128.
-        skip: whether a skip input is added.
+        skip: whether a skip input, 0..255, is added.
         head: whether the output is wide and signed instead of a byte.
     """
 
@@ -55,19 +55,18 @@ class Layer:
 
     @property
     def limits(self) -> tuple[int, int]:
+        """What the output is clamped to."""
         return (-HEAD_LIMIT, HEAD_LIMIT) if self.head else (0, ACTIVATION_MAX)
 
     def check(self, name: str) -> None:
         """Refuse the layer unless every sum it can form is exact in float32.
 
         Raises:
-            ModelError: a weight, a shift or the bound is out of range.
+            ModelError: a shape, a weight, a shift or the bound is out of range.
         """
-        if (
-            self.weight.ndim != 4
-            or self.bias.shape != self.weight.shape[:1]
-            or self.shift.shape != self.bias.shape
-        ):
+        square = self.weight.ndim == 4 and self.weight.shape[2] == self.weight.shape[3]
+        odd = square and self.weight.shape[3] % 2 == 1
+        if not odd or not self.weight.shape[:1] == self.bias.shape == self.shift.shape:
             raise ModelError(
                 f"layer {name} has weights {self.weight.shape}, biases {self.bias.shape} and shifts "
                 f"{self.shift.shape}; export the model again",
@@ -76,15 +75,17 @@ class Layer:
         weight = np.abs(self.weight.astype(np.int64))
         if weight.max(initial=0) > WEIGHT_MAX:
             raise ModelError(
-                f"layer {name} has a weight of magnitude {weight.max()}; export the model with at most {WEIGHT_MAX}",
+                f"layer {name} has a weight of magnitude {weight.max()}; export the model with at most "
+                f"{WEIGHT_MAX}",
                 expected=WEIGHT_MAX,
                 found=int(weight.max()),
             )
-        low, high = SHIFT_RANGE if self.head else (0, SHIFT_RANGE[1])
+        low, high = (-SHIFT_MAX if self.head and not self.skip else 0), SHIFT_MAX
         shift = self.shift.astype(np.int64)
         if shift.min(initial=0) < low or shift.max(initial=0) > high:
             raise ModelError(
-                f"layer {name} has shifts from {shift.min()} to {shift.max()}; export the model with {low} to {high}",
+                f"layer {name} has shifts from {shift.min()} to {shift.max()}; export the model with {low} "
+                f"to {high}",
                 expected=(low, high),
                 found=(int(shift.min()), int(shift.max())),
             )
@@ -93,7 +94,8 @@ class Layer:
             reach += ACTIVATION_MAX << shift
         if reach.max(initial=0) >= EXACT:
             raise ModelError(
-                f"layer {name} can reach {reach.max()}, and float32 counts exactly below 2^24; export a smaller one",
+                f"layer {name} can reach {reach.max()}, and float32 counts exactly below 2^24; export the "
+                "model with smaller weights",
                 expected=EXACT - 1,
                 found=int(reach.max()),
             )
@@ -120,7 +122,7 @@ class Backend(Protocol):
         """A tensor as a NumPy array (C, h, w)."""
 
 
-class ReferenceBackend:
+class _Reference:
     """The definition: NumPy, int64, no floating point."""
 
     name = "reference"
@@ -155,17 +157,17 @@ class ReferenceBackend:
 
 
 def round_half_even(value: npt.NDArray[np.int64], shift: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """value / 2^shift to the nearest integer, ties to the even one; a negative shift multiplies."""
+    """Nearest integers to value / 2^shift, ties to the even one; a negative shift multiplies."""
     left, right = np.maximum(-shift, 0), np.maximum(shift, 0)
     value = value << left
     floor = value >> right
     twice_rest = (value - (floor << right)) << 1
     unit = np.int64(1) << right
-    up = (twice_rest > unit) | ((twice_rest == unit) & (floor & 1 == 1))
+    up: npt.NDArray[np.bool_] = (twice_rest > unit) | ((twice_rest == unit) & (floor & 1 == 1))
     return floor + up
 
 
-class TorchBackend:
+class _Torch:
     """PyTorch float32 convolutions on the CPU, exact by the bound that `Layer.check` proves."""
 
     name = "torch"
@@ -180,6 +182,9 @@ class TorchBackend:
                 expected="highest",
                 found=precision,
             )
+        # NNPACK's Winograd convolution is not exact. Its switch is global: a thread that put it back would do
+        # so under the convolutions of the others.
+        torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]
         self._torch = torch
 
     def prepare(self, layer: Layer) -> tuple[Any, ...]:
@@ -188,7 +193,7 @@ class TorchBackend:
             memory_format=torch.channels_last
         )
         bias = torch.from_numpy(layer.bias.astype(np.float32))
-        scale = torch.from_numpy(np.exp2(-layer.shift.astype(np.float32))).view(1, -1, 1, 1)
+        scale = torch.from_numpy(np.ldexp(np.float32(1), -layer.shift.astype(np.int32))).view(1, -1, 1, 1)
         return weight, bias, scale, layer.zero_point, layer.limits
 
     def tensor(self, array: npt.NDArray[np.uint8]) -> Any:
@@ -199,8 +204,7 @@ class TorchBackend:
     def run(self, prepared: tuple[Any, ...], x: Any, skip: Any = None) -> Any:
         torch = self._torch
         weight, bias, scale, zero_point, limits = prepared
-        # NNPACK's Winograd convolution is not exact.
-        with torch.inference_mode(), torch.backends.nnpack.flags(enabled=False):
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
             x = x - zero_point if zero_point else x
             acc = torch.nn.functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
             acc.mul_(scale)
@@ -216,7 +220,7 @@ class TorchBackend:
         return array
 
 
-BACKENDS: dict[str, type[Backend]] = {"reference": ReferenceBackend, "torch": TorchBackend}
+BACKENDS: dict[str, type[Backend]] = {"reference": _Reference, "torch": _Torch}
 SELF_TEST = "e40480dc375a13af706e7a70dfba6a2023afa674211b37184a3b15e48140968b"
 
 
@@ -234,7 +238,8 @@ def backend(name: str = "auto") -> Backend:
     chosen = BACKENDS[name]()
     if (found := self_test(chosen)) != SELF_TEST:
         raise ModelError(
-            f"backend {name} does not compute exactly on this machine: use another one, for instance reference",
+            f"backend {name} does not compute exactly on this machine: use another one, for instance "
+            "reference",
             expected=SELF_TEST,
             found=found,
         )
@@ -242,7 +247,7 @@ def backend(name: str = "auto") -> Backend:
 
 
 def self_test(candidate: Backend) -> str:
-    """Digest of what a backend computes for extreme layers made from a fixed linear congruential sequence."""
+    """Digest of what a backend computes for extreme layers, made from a fixed multiplicative sequence."""
     digest = hashlib.sha256()
     for size, c_in, c_out, skip in ((3, 48, 48, True), (1, 64, 12, False), (3, 9, 48, False)):
         noise = (np.arange(c_out * c_in * size * size, dtype=np.uint64) * 2654435761 >> 13) & 127

@@ -1,8 +1,9 @@
 """The family of distributions a table can have, and its likelihood in training.
 
-A pixel's distribution has a mean (grey levels), a scale and a shape. Scales are a geometric grid, four to the octave;
-shapes are four members of one symmetric family, from light to heavy tails: a normal, a logistic and two mixtures of
-two logistics. Training interpolates between neighbouring shapes; the tables hold the four themselves.
+A pixel's distribution has a mean (grey levels), a scale and a shape. Scales are a geometric grid, four to
+the octave; shapes are four members of one symmetric family, from light to heavy tails: a normal, a logistic
+and two mixtures of two logistics. Training interpolates between neighbouring shapes; the tables hold the
+four themselves.
 """
 
 from __future__ import annotations
@@ -12,10 +13,15 @@ import math
 import torch
 from torch import Tensor
 
+from .grid import SHAPES
+
 SCALES = 41
 SCALES_PER_OCTAVE = 4
 SMALLEST_SCALE = 2.0**-4
-SHAPES = 4
+
+#: Entries of a table, and what they sum to.
+ALPHABET = 256
+TOTAL = 1 << 24
 
 #: (weight, scale relative to the grid's) of the logistics that each heavy shape mixes.
 LOGISTIC_SHAPES = (
@@ -24,7 +30,6 @@ LOGISTIC_SHAPES = (
     ((0.6, 0.35), (0.4, 2.2)),
 )
 NORMAL_SIGMA = 1.7
-FLOOR = 2.0**-24
 
 
 def interval_mass(distance: Tensor, scale: Tensor, shape: Tensor) -> Tensor:
@@ -52,4 +57,4 @@ def bits(pixel: Tensor, mean: Tensor, scale_index: Tensor, shape: Tensor) -> Ten
     """Information of `pixel` in bits, elementwise, with the floor that every table entry has."""
     scale = SMALLEST_SCALE * torch.exp2(scale_index.clamp(0, SCALES - 1) / SCALES_PER_OCTAVE)
     mass = interval_mass((pixel - mean).abs(), scale, shape.clamp(0, SHAPES - 1))
-    return -torch.log2(mass * (1 - 256 * FLOOR) + FLOOR)
+    return -torch.log2(mass * (1 - ALPHABET / TOTAL) + 1 / TOTAL)

@@ -1,8 +1,9 @@
 """The default network in training: one factor of two of the paired pyramid.
 
-Source: the factorisation p(F_i | I_i) = prod_s p(F_i^s | F_i^<s, I_i) of PixelPyramids (Mahajan & Roth 2021) over the
-paired pyramid of Torbey & Meadows (1989); features carried from phase to phase take the place of its
-convolutional LSTM. Every convolution works on the lattice of the coarse image or on one of its four sub-lattices::
+Source: the factorisation p(F_i | I_i) = prod_s p(F_i^s | F_i^<s, I_i) of PixelPyramids (Mahajan & Roth 2021)
+over the paired pyramid of Torbey & Meadows (1989); features carried from phase to phase take the place of
+its convolutional LSTM. Every convolution works on the lattice of the coarse image or on one of its four
+sub-lattices::
 
     coarse 00 -> trunk ---------> u --[update with 10]--> u --[update with 01]--> u
                                   |                       |                       |
@@ -11,11 +12,13 @@ convolutional LSTM. Every convolution works on the lattice of the coarse image o
     a step:  u on its sub-lattice --(+ 3x3 of the phase's earlier subsampled images)--> 1x1 -> 1x1 -> head
 
 Activations are unsigned bytes in units of 1/32, which float training keeps as a clamp to [0, 255/32]. With
-`quantize` set, weights and activations are rounded to what the integer layers hold, straight through for gradients.
+`quantize` set, weights and activations are rounded to what the integer layers hold, straight through for
+gradients.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,22 +26,21 @@ import torch
 from torch import Tensor, nn
 
 from .features import PHASES, ZERO_POINT
+from .grid import MEAN_BITS
+from .integer import ACTIVATION_MAX, WEIGHT_MAX
 from .likelihood import bits
+from .predictor import COUPLING_BITS, COUPLING_LIMITS, PLANES, ends_block
 from .steps import SUBLATTICE
 
-CHANNELS = 3
 UNIT_BITS = 5
 UNIT = 2.0**-UNIT_BITS
-ACTIVATION_MAX = 255 * UNIT
-WEIGHT_MAX = 64
+CEILING = ACTIVATION_MAX * UNIT
 
-#: What a head says of each channel in coding order (G, R, B), and of channel pairs; binary logarithm of the output's
-#: integer steps for one unit of the head's real output.
+#: What a head says: offset of the mean, scale and shape of each channel in coding order (G, R, B), and the
+#: couplings G-R, G-B and R-B; binary logarithm of the integer steps for one unit of the head's real output.
 HEAD_BITS = (9,) * 3 + (3,) * 3 + (1,) * 3 + (6,) * 3
 HEAD_OUTPUTS = len(HEAD_BITS)
-MEAN_BITS = 6
-COUPLING_BITS = 6
-#: Initial outputs: no offset, a scale of two grey levels, the logistic shape, half of G's residual for R and B.
+#: Initial outputs: no offset, a scale of two grey levels, the logistic shape, half of G's residual for R, B.
 HEAD_START = (0.0, 0.0, 0.0, 20.0, 20.0, 20.0, 1.0, 1.0, 1.0, 32.0, 32.0, 0.0)
 
 
@@ -52,10 +54,12 @@ class NetworkConfig:
     step_width: int = 64
 
     def as_dict(self) -> dict[str, int]:
+        """The fields by name."""
         return asdict(self)
 
 
 def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
+    """The rounded value with the gradient of the value."""
     return value + (rounded - value).detach()
 
 
@@ -68,19 +72,21 @@ def weight_exponents(weight: Tensor) -> Tensor:
 class Conv(nn.Conv2d):
     """A convolution whose weights can be rounded to |w| <= 64 steps of a power of two per output channel."""
 
+    bias: Tensor
     quantize = False
 
     def __init__(self, c_in: int, c_out: int, size: int) -> None:
         super().__init__(c_in, c_out, size, padding=size // 2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, h, w) -> (B, C_out, h, w)."""
         weight, bias = self.weight, self.bias
-        if self.quantize and bias is not None:
+        if self.quantize:
             step = torch.exp2(-weight_exponents(weight))
             weight = straight_through(weight, torch.round(weight / step) * step)
             bias_step = step.flatten() * UNIT
             bias = straight_through(bias, torch.round(bias / bias_step) * bias_step)
-        return self._conv_forward(x, weight, bias)
+        return nn.functional.conv2d(x, weight, bias, padding=self.padding)
 
 
 class _Activation(torch.autograd.Function):
@@ -89,20 +95,20 @@ class _Activation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, quantize: bool) -> Tensor:
         ctx.save_for_backward(x)
-        x = x.clamp(0, ACTIVATION_MAX)
+        x = x.clamp(0, CEILING)
         return x.div_(UNIT).round_().mul_(UNIT) if quantize else x
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
-        return torch.ops.aten.hardtanh_backward(grads[0], x, 0.0, ACTIVATION_MAX), None
+        return torch.ops.aten.hardtanh_backward(grads[0], x, 0.0, CEILING), None
 
 
 class StageNet(nn.Module):
     """Network of one factor of two: integer features in, bits of every pixel out.
 
-    Call with the stage's integer images as float tensors (see `stage_batch`): returns the information in bits of each
-    step, a tensor (12,), summed over the batch.
+    Call with the stage's integer images as float tensors (see `stage_batch`): returns the information in bits
+    of each step, a tensor (12,), summed over the batch.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -110,9 +116,9 @@ class StageNet(nn.Module):
         self.config = config
         self.quantize = False
         width = config.width
-        self.trunk_in = Conv(3 * CHANNELS, width, 3)
+        self.trunk_in = Conv(3 * PLANES, width, 3)
         self.trunk = nn.ModuleList(Conv(width, width, 3) for _ in range(2 * config.trunk_blocks))
-        self.phase_in = nn.ModuleDict({p: Conv(2 * CHANNELS, width, 3) for p in PHASES[:-1]})
+        self.phase_in = nn.ModuleDict({p: Conv(2 * PLANES, width, 3) for p in PHASES[:-1]})
         self.phase = nn.ModuleDict(
             {
                 p: nn.ModuleList(Conv(width, width, 3) for _ in range(2 * config.phase_blocks))
@@ -126,39 +132,44 @@ class StageNet(nn.Module):
             for step in range(len(SUBLATTICE)):
                 name = f"{phase}_{step}"
                 if step:
-                    self.step_in[name] = Conv(2 * CHANNELS * step, width, 3)
+                    self.step_in[name] = Conv(2 * PLANES * step, width, 3)
                 self.step_mid[name] = Conv(width, config.step_width, 1)
                 self.head[name] = Conv(config.step_width, HEAD_OUTPUTS, 1)
         self.reset()
 
     def reset(self) -> None:
         """Small residual branches and heads that start at `HEAD_START`."""
-        for module in self.modules():
+        start = torch.tensor(HEAD_START) / torch.exp2(torch.tensor(HEAD_BITS))
+        for name, conv in self.convolutions():
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            nn.init.zeros_(conv.bias)
+            with torch.no_grad():
+                if ends_block(name):
+                    conv.weight.mul_(0.3)
+                elif name.startswith("head."):
+                    conv.weight.mul_(0.05)
+                    conv.bias.copy_(start)
+
+    def convolutions(self) -> Iterator[tuple[str, Conv]]:
+        """Every convolution and its name."""
+        for name, module in self.named_modules():
             if isinstance(module, Conv):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-        with torch.no_grad():
-            for second in list(self.trunk)[1::2] + [
-                c for p in PHASES[:-1] for c in list(self.phase[p])[1::2]
-            ]:  # type: ignore[arg-type]
-                second.weight.mul_(0.3)
-            for head in self.head.values():
-                head.weight.mul_(0.05)  # type: ignore[operator, union-attr]
-                start = torch.tensor(HEAD_START) / torch.exp2(torch.tensor(HEAD_BITS))
-                head.bias.copy_(start)  # type: ignore[operator, union-attr]
+                yield name, module
 
     def set_quantize(self, on: bool) -> None:
         """Switch rounding of weights and activations on or off."""
         self.quantize = on
-        for module in self.modules():
-            if isinstance(module, Conv):
-                module.quantize = on
+        for _, conv in self.convolutions():
+            conv.quantize = on
 
     def activate(self, x: Tensor) -> Tensor:
-        activated: Tensor = _Activation.apply(x, self.quantize)
+        """What the next layer sees of `x`, elementwise."""
+        activated: Tensor = _Activation.apply(x, self.quantize)  # type: ignore[no-untyped-call]
         return activated
 
-    def blocks(self, x: Tensor, convs: nn.ModuleList) -> Tensor:
+    def blocks(self, x: Tensor, stack: nn.Module) -> Tensor:
+        """Residual blocks, two convolutions each."""
+        convs = list(stack.children())
         for first, second in zip(convs[::2], convs[1::2], strict=True):
             x = self.activate(x + second(self.activate(first(x))))
         return x
@@ -166,8 +177,8 @@ class StageNet(nn.Module):
     def forward(self, coarse: Tensor, phases: dict[str, tuple[Tensor, Tensor, Tensor]]) -> Tensor:
         """Bits of each of the 12 steps, summed over the batch.
 
-        `coarse` (B, 9, h, w): coarse features; `phases[p]`: residual features (B, 6, h, w), anchors in quarters
-        (B, 3, h, w) and pixels (B, 3, h, w), all float32 holding the integers of `features`.
+        `coarse` (B, 9, h, w): coarse features; `phases[p]`: residual features (B, 6, h, w), anchors in
+        quarters (B, 3, h, w) and pixels (B, 3, h, w), all float32 holding the integers of `features`.
         """
         u = self.activate(self.trunk_in((coarse - ZERO_POINT) * UNIT))  # (B, K, h, w)
         u = self.blocks(u, self.trunk)
@@ -189,7 +200,7 @@ class StageNet(nn.Module):
                 earlier.append(features[sub])
             if phase != PHASES[-1]:
                 u = self.activate(u + self.phase_in[phase](features))
-                u = self.blocks(u, self.phase[phase])  # type: ignore[arg-type]
+                u = self.blocks(u, self.phase[phase])
         with torch.autocast(u.device.type, enabled=False):
             return self.pixel_bits(*(torch.stack(t) for t in zip(*heads, strict=True))).sum((1, 2, 3, 4))
 
@@ -204,8 +215,8 @@ class StageNet(nn.Module):
             rounded = torch.round(said)
             soft = said[:, :, 6:9]  # a rounded shape would have no gradient in the hat functions
             said = straight_through(said, torch.cat((rounded[:, :, :6], soft, rounded[:, :, 9:]), 2))
-        offset, scale, shape, coupling = said.split(3, 2)
-        coupling = coupling.clamp(-128, 127) / 2**COUPLING_BITS
+        offset, scale, shape, coupling = said.chunk(4, 2)
+        coupling = coupling.clamp(*COUPLING_LIMITS) / 2**COUPLING_BITS
         means = quarters / 4 + offset / 2**MEAN_BITS
         g, r, b = means.unbind(2)
         residual_g = pixels[:, :, 0] - g
@@ -213,13 +224,3 @@ class StageNet(nn.Module):
         residual_r = pixels[:, :, 1] - r
         b = b + coupling[:, :, 1] * residual_g + coupling[:, :, 2] * residual_r
         return bits(pixels, torch.stack((g, r, b), 2), scale, shape)
-
-
-def macs_per_pixel(config: NetworkConfig) -> float:
-    """Multiplications per fine pixel: every weight of a lattice layer once, of a step's layers at a quarter."""
-    k, m, n = config.width, config.step_width, CHANNELS
-    lattice = (
-        9 * 3 * n * k + 2 * 9 * 2 * n * k + 9 * k * k * 2 * (config.trunk_blocks + 2 * config.phase_blocks)
-    )
-    steps = [9 * 2 * n * step * k + k * m + m * HEAD_OUTPUTS for step in range(len(SUBLATTICE))]
-    return (lattice + len(PHASES) * sum(steps) / len(SUBLATTICE)) / len(PHASES)

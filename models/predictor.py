@@ -1,9 +1,9 @@
 """Exact prediction: centres and table numbers for every symbol of a level, step by step, coarse to fine.
 
-Encoder and decoder walk the same steps. The encoder hands in the whole fine image; the decoder an empty one, and
-fills in each step's pixels before it asks for the next::
+Encoder and decoder walk the same steps. The encoder hands in the whole fine image; the decoder an empty one,
+and fills in each step's pixels before it asks for the next::
 
-    predictor = Predictor(model, channels=3)
+    predictor = Predictor(model, len(levels))
     for level in levels:                                     # coarse to fine
         for step in predictor.level(level.axis, coarse, fine):
             for channel in step.channels:
@@ -23,16 +23,15 @@ import numpy.typing as npt
 from ppyr.errors import ModelError
 
 from . import features, registry, weights
-from .features import PHASES, ZERO_POINT, IntArray
+from .features import PHASES, ZERO_POINT, ByteArray, IntArray
 from .grid import MEAN_BITS, SHAPES, TableGrid
 from .integer import Backend, Tensor, backend
 from .steps import LEVEL_PHASES, SUBLATTICE, Step, steps
 
-ByteArray = npt.NDArray[np.uint8]
-
 #: Order in which the channels of an image are coded: gray; green, red, blue.
 CODING_ORDER = {1: (0,), 3: (1, 0, 2)}
 PLANES = 3
+#: Share of an earlier channel's residual that a later one adds to its mean, in 1/64.
 COUPLING_BITS = 6
 COUPLING_LIMITS = (-128, 127)
 
@@ -50,11 +49,12 @@ class Model:
     def __init__(self, source: weights.Weights, runner: Backend) -> None:
         self.id = source.id
         self.backend = runner
-        self.grid = TableGrid(source.tensors["fraction_bits"])  # type: ignore[arg-type]
-        self.frequencies: npt.NDArray[np.uint32] = source.tensors["tables"]  # type: ignore[assignment]
+        self.grid = TableGrid(source.tensor("fraction_bits", np.uint8))
+        self.frequencies = source.tensor("tables", np.uint32)
         if self.grid.size != len(self.frequencies):
             raise ModelError(
-                f"the model has {len(self.frequencies)} tables, and its grid {self.grid.size}: get the model again",
+                f"the model has {len(self.frequencies)} tables, and its grid {self.grid.size}: export the "
+                "model again",
                 expected=self.grid.size,
                 found=len(self.frequencies),
             )
@@ -68,12 +68,16 @@ class Model:
 def layer_rules(layer: str) -> dict[str, Any]:
     """What a layer's name says of it: inputs with a zero point, a skip input, a head."""
     kind = layer.partition(".")[0]
-    second_of_block = kind in ("trunk", "phase") and int(layer.rpartition(".")[2]) % 2 == 1
     return {
         "zero_point": ZERO_POINT if kind in ("trunk_in", "phase_in", "step_in") else 0,
-        "skip": kind in ("phase_in", "step_in") or second_of_block,
+        "skip": kind in ("phase_in", "step_in") or ends_block(layer),
         "head": kind == "head",
     }
+
+
+def ends_block(layer: str) -> bool:
+    """Whether a layer's name says that it is the second one of a residual block."""
+    return layer.startswith(("trunk.", "phase.")) and int(layer.rpartition(".")[2]) % 2 == 1
 
 
 @cache
@@ -100,21 +104,25 @@ class StepPrediction:
     ) -> None:
         self.fine = fine
         self.channels = CODING_ORDER[fine.shape[-1]]
-        self._coarse, self._means, self._said, self._grid = coarse, means, said, grid
+        self._coarse, self._means, self._grid = coarse, means, grid
+        _, self._scales, self._shapes, self._couplings = said.reshape(-1, PLANES, *said.shape[1:])
         self._residuals: list[IntArray] = []
 
     def distribution(self, channel: int) -> tuple[ByteArray, npt.NDArray[np.uint16]]:
-        """Centres of the fine values (mod 256) and table numbers, both (n, m); call in the order of `channels`."""
+        """Centres of the fine values (mod 256) and table numbers, both (n, m).
+
+        To be asked once for every channel, in the order of `channels`.
+        """
         plane = self.channels.index(channel)
         if plane:
             self._residuals.append(self._residual(plane - 1))
         mean = self._means[plane]
         for earlier, residual in enumerate(self._residuals):
-            coefficient = np.clip(self._said[9 + plane - 1 + earlier], *COUPLING_LIMITS)
-            mean = mean + ((coefficient * residual + (1 << (COUPLING_BITS - 1))) >> COUPLING_BITS)
+            coupling = np.clip(self._couplings[plane - 1 + earlier], *COUPLING_LIMITS)
+            mean = mean + ((coupling * residual + (1 << (COUPLING_BITS - 1))) >> COUPLING_BITS)
         self._means[plane] = mean
-        scale = np.clip(self._said[3 + plane], 0, self._grid.scales - 1)
-        shape = np.clip(self._said[6 + plane], 0, SHAPES - 1)
+        scale = np.clip(self._scales[plane], 0, self._grid.scales - 1)
+        shape = np.clip(self._shapes[plane], 0, SHAPES - 1)
         centre, table = self._grid.locate(np.clip(mean, 0, 255 << MEAN_BITS), scale, shape)
         return centre - self._coarse[..., channel], table
 
@@ -122,7 +130,8 @@ class StepPrediction:
         """Pixel minus mean of an earlier channel, in 1/64 grey level."""
         channel = self.channels[plane]
         pixel = self._coarse[..., channel] + self.fine[..., channel]
-        return (pixel.astype(np.int32) << MEAN_BITS) - self._means[plane]
+        residual: IntArray = (pixel.astype(np.int32) << MEAN_BITS) - self._means[plane]
+        return residual
 
 
 class Predictor:
@@ -146,7 +155,7 @@ class Predictor:
         self._remaining -= 1
         if axis == 0:
             self._begin(coarse)
-        planned = steps(axis, fine.shape[:2])  # type: ignore[arg-type]
+        planned = steps(axis, fine.shape[:2])
         for phase in LEVEL_PHASES[axis]:
             yield from self._phase(phase, [step for step in planned if step.phase == phase], coarse, fine)
 

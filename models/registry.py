@@ -24,7 +24,7 @@ def installed() -> dict[bytes, Path]:
 def model_name(model_id: bytes) -> str | None:
     """Name of an installed model, None of others."""
     path = installed().get(model_id)
-    return path and path.stem.rpartition("-")[0]
+    return path.stem.rpartition("-")[0] if path else None
 
 
 def by_name(name: str) -> bytes:
@@ -51,7 +51,7 @@ def by_id(model_id: bytes) -> Path:
         return installed()[model_id]
     except KeyError:
         raise UnknownModelError(
-            f"this file needs the model {model_id.hex()}, which is not installed: install the version of ppyr "
-            "that wrote it",
+            f"this file needs the model {model_id.hex()}, which is not installed: install the version of "
+            "ppyr that wrote it",
             found=model_id.hex(),
         ) from None

@@ -1,7 +1,7 @@
 """The steps of a level: which subsampled image of the fine image each model evaluation codes.
 
-A level codes its fine image phase by phase (one phase on a row level, two on a column level), and a phase as four
-subsampled images, diagonal first. Known from the shapes alone.
+A level codes its fine image phase by phase (one phase on a row level, two on a column level), and a phase as
+four subsampled images, diagonal first. Known from the shapes alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SUBLATTICE = ((0, 0), (1, 1), (0, 1), (1, 0))
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One model evaluation: its phase, its number in the phase, and its pixels as slices of the fine image."""
+    """One model evaluation: its phase, its number in the phase, its pixels as slices of the fine image."""
 
     phase: str
     number: int
@@ -27,7 +27,7 @@ class Step:
 
 
 def steps(axis: int, fine: Shape) -> tuple[Step, ...]:
-    """Give the steps of a level along `axis` whose fine image has shape `fine`, those without pixels left out."""
+    """Give the steps of a level along `axis` whose fine image has shape `fine`, without empty ones."""
     phases = LEVEL_PHASES[axis]
     found = []
     for offset, phase in enumerate(phases):

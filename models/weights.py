@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +24,16 @@ ARCHITECTURE = "ppyr-stages-1"
 STAGES = ("finest", "next", "rest")
 
 Tensors = dict[str, npt.NDArray[np.generic]]
+DType = TypeVar("DType", bound=np.generic)
 
 
 @dataclass(frozen=True)
 class Weights:
     """A model: tensors by name, and what is known of their making.
 
-    Tensors are `<stage>.<layer>.weight` int8 (C_out, C_in, k, k), `.bias` int32 and `.shift` int8 (C_out,) for
-    every layer of the stages finest, next and rest; `tables` uint32 (T, 256); `fraction_bits` uint8 (scales,).
+    Tensors are `<stage>.<layer>.weight` int8 (C_out, C_in, k, k), `.bias` int32 and `.shift` int8 (C_out,)
+    for every layer of the stages finest, next and rest; `tables` uint32 (T, 256); `fraction_bits` uint8
+    (scales,).
     """
 
     tensors: Tensors
@@ -39,7 +41,7 @@ class Weights:
 
     @property
     def id(self) -> bytes:
-        """First 16 bytes of SHA-256 over the architecture's name and every tensor: name, type, shape, values."""
+        """First 16 bytes of SHA-256 over the architecture and every tensor's name, type, shape and values."""
         digest = hashlib.sha256(ARCHITECTURE.encode())
         for name in sorted(self.tensors):
             tensor = np.ascontiguousarray(self.tensors[name])
@@ -48,23 +50,34 @@ class Weights:
             digest.update(little.tobytes())
         return digest.digest()[:ID_SIZE]
 
+    def tensor(self, name: str, dtype: type[DType]) -> npt.NDArray[DType]:
+        """The tensor of this name.
+
+        Raises:
+            ModelError: it is missing or of another dtype.
+        """
+        tensor = self.tensors.get(name)
+        if tensor is None or tensor.dtype != dtype:
+            found = tensor.dtype.name if tensor is not None else "missing"
+            raise ModelError(
+                f"tensor {name} of the model is {found}: export it as {dtype.__name__}",
+                expected=dtype.__name__,
+                found=found,
+            )
+        return tensor.astype(dtype, copy=False)
+
     def layer(self, name: str, **rules: Any) -> Layer:
         """The layer of this name, checked.
 
         Raises:
             ModelError: it is missing or breaks the rules of exact inference.
         """
-        try:
-            weight, bias, shift = (self.tensors[f"{name}.{part}"] for part in ("weight", "bias", "shift"))
-        except KeyError as error:
-            raise ModelError(f"the model has no tensor {error.args[0]}: get the model again") from None
-        if (weight.dtype, bias.dtype, shift.dtype) != (np.int8, np.int32, np.int8):
-            raise ModelError(
-                f"layer {name} is {weight.dtype}, {bias.dtype}, {shift.dtype}: export it as int8, int32, int8",
-                expected=("int8", "int32", "int8"),
-                found=(weight.dtype.name, bias.dtype.name, shift.dtype.name),
-            )
-        layer = Layer(weight, bias, shift, **rules)  # type: ignore[arg-type]
+        layer = Layer(
+            self.tensor(f"{name}.weight", np.int8),
+            self.tensor(f"{name}.bias", np.int32),
+            self.tensor(f"{name}.shift", np.int8),
+            **rules,
+        )
         layer.check(name)
         return layer
 
@@ -72,7 +85,7 @@ class Weights:
         """Write `folder/<name>-<id>.safetensors`."""
         metadata = {"architecture": ARCHITECTURE, "provenance": json.dumps(self.provenance, sort_keys=True)}
         path = folder / f"{name}-{self.id.hex()}.safetensors"
-        path.write_bytes(save_safetensors(self.tensors, metadata))  # type: ignore[arg-type]
+        path.write_bytes(save_safetensors(self.tensors, metadata))
         return path
 
 
@@ -85,17 +98,19 @@ def read(path: Path) -> Weights:
     data = path.read_bytes()
     try:
         tensors = load_safetensors(data)
-    except SafetensorError as error:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        metadata = header.get("__metadata__", {})
+        provenance = json.loads(metadata.get("provenance", "{}"))
+    except (SafetensorError, KeyError, ValueError) as error:
         raise ModelError(f"{path.name} is no complete model file ({error}): install ppyr again") from error
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    metadata = header.get("__metadata__", {})
     if metadata.get("architecture") != ARCHITECTURE:
         raise ModelError(
-            f"{path.name} is a model of architecture {metadata.get('architecture')!r}: a newer ppyr may run it",
+            f"{path.name} is a model of architecture {metadata.get('architecture')!r}: a newer ppyr may run "
+            "it",
             expected=ARCHITECTURE,
             found=metadata.get("architecture"),
         )
-    weights = Weights(tensors, json.loads(metadata.get("provenance", "{}")))
+    weights = Weights(tensors, provenance)
     if (found := weights.id.hex()) != path.stem.rpartition("-")[2]:
         raise ModelError(
             f"{path.name} holds the model {found}, not the one in its name: install ppyr again",

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +16,8 @@ from PIL import Image
 
 from ppyr import cli, commands, files
 from ppyr.cli import main
+from ppyr.coding import decode
+from ppyr.errors import PpyrError
 from ppyr.imagefile import image_bytes, read_image, write_image
 from ppyr.metadata import KINDS
 
@@ -352,20 +354,30 @@ def test_a_fresh_process_decodes_through_pipes(packed: Path) -> None:
     assert done.stdout == image_bytes(IMAGE, ".png")
 
 
-def damaged(data: bytes) -> Iterator[bytes]:
-    """Bit flips and truncations, spread over the file and dense in its header."""
-    for position in sorted({*range(0, 64, 7), *range(0, len(data), len(data) // 24), len(data) - 1}):
+def flips(data: bytes) -> Iterator[bytes]:
+    """One bit of every byte flipped, another one from byte to byte."""
+    for position in range(len(data)):
         changed = bytearray(data)
         changed[position] ^= 1 << position % 8
         yield bytes(changed)
-    for length in sorted({*range(0, 64, 9), *range(0, len(data), len(data) // 12), len(data) - 1}):
-        yield data[:length]
+
+
+def cuts(data: bytes) -> Iterator[bytes]:
+    """Every beginning of the data; and, too long by a byte, the data."""
+    yield from (data[:length] for length in range(len(data)))
     yield data + b"\0"
 
 
-def test_damage_gives_an_error_and_no_picture(packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for data in damaged(packed.read_bytes()):
+@pytest.mark.parametrize("damage", [flips, cuts])
+def test_damage_gives_an_error_and_no_picture(
+    packed: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], Iterator[bytes]]
+) -> None:
+    damaged = list(damage(packed.read_bytes()))
+    assert len(damaged) >= packed.stat().st_size
+    for data in damaged:
         Path("damaged.ppyr").write_bytes(data)
+        with pytest.raises(PpyrError):
+            decode(data)
         assert main(["decompress", "damaged.ppyr"]) == 1
         assert main(["verify", "damaged.ppyr"]) == 1
         out, err = capsys.readouterr()
@@ -408,7 +420,7 @@ def test_help_needs_nothing(words: list[str], capsys: pytest.CaptureFixture[str]
 
 
 def test_train_brings_its_own_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
-    train = ModuleType("ppyr.models.train")
+    train = ModuleType("ppyr.training")
     seen: list[str] = []
 
     def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -420,7 +432,7 @@ def test_train_brings_its_own_arguments(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setitem(vars(train), "add_arguments", add_arguments)
     monkeypatch.setitem(vars(train), "run", run_training)
-    monkeypatch.setitem(sys.modules, "ppyr.models.train", train)
+    monkeypatch.setitem(sys.modules, "ppyr.training", train)
     assert main(["train", "--images", "in"]) == 1
     assert seen == ["in"]
 

@@ -1,0 +1,156 @@
+"""`ppyr train`: from folders of photographs to the networks of a likelihood model, and to a model file."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ppyr.errors import PpyrError, UnsupportedImageError
+from ppyr.imagefile import READABLE, read_image
+from ppyr.models.export import export
+from ppyr.models.network import NetworkConfig
+from ppyr.models.train import TRAINING_SIDE, VALIDATION_SIDE, TrainingConfig, train
+from ppyr.models.weights import STAGES
+from ppyr.plan import UsageError, expand
+from ppyr.report import Reporter, describe
+
+# The least value of every size of a network, and what it counts.
+_SIZES = {
+    "width": (1, "channels of the features"),
+    "trunk_blocks": (0, "residual blocks on the coarse image"),
+    "phase_blocks": (0, "residual blocks on each further phase"),
+    "step_width": (1, "channels inside a step"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `ppyr train`."""
+    parser.description = (
+        "Train the networks of a likelihood model. A run that was interrupted goes on where it was when the "
+        "same command is given again."
+    )
+    parser.add_argument(
+        "folder", metavar="FOLDER", help=f"photographs, {TRAINING_SIDE} pixels a side or larger"
+    )
+    parser.add_argument(
+        "--validation",
+        metavar="FOLDER",
+        help=f"others for the log, {VALIDATION_SIDE} pixels a side or larger",
+    )
+    parser.add_argument("--output", required=True, metavar="FOLDER", help="checkpoints, logs and the model")
+    parser.add_argument(
+        "--network", default="all", choices=[*STAGES, "all"], help="what to train (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--minutes", type=_minutes, required=True, metavar="M", help="training time of each network"
+    )
+    for field in fields(NetworkConfig):
+        least, what = _SIZES[field.name]
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=_whole(least),
+            default=field.default,
+            metavar="N",
+            help=f"{what} (default: %(default)s)",
+        )
+    parser.add_argument("--seed", type=_whole(0), default=1, metavar="N", help="default: %(default)s")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument(
+        "--autocast", action="store_true", help="compute in bfloat16: faster on GPUs, slower on most CPUs"
+    )
+    parser.add_argument(
+        "--workers",
+        type=_whole(0),
+        default=1,
+        metavar="N",
+        help="processes that cut and change the photographs (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--export", type=_model_name, metavar="NAME", help="write the model NAME of all three networks"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, and export if asked; gives the exit code.
+
+    Raises:
+        UsageError: a folder has no image files, or the networks to export would not all be there.
+        UnsupportedImageError: no photograph is large enough.
+        ModelError: a checkpoint is damaged, or was made with other settings or photographs.
+    """
+    stages = STAGES if args.network == "all" else (args.network,)
+    output = Path(args.output)
+    checkpoints = {stage: output / f"{stage}.pt" for stage in STAGES}
+    if args.export and (
+        missing := [stage for stage in STAGES if stage not in stages and not checkpoints[stage].exists()]
+    ):
+        raise UsageError(f"{output} has no checkpoint of {', '.join(missing)}: train all before --export")
+    reporter = Reporter(quiet=args.quiet)
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
+    images = _photographs(args.folder, TRAINING_SIDE, reporter)
+    validation = _photographs(args.validation, VALIDATION_SIDE, reporter) if args.validation else []
+    network = NetworkConfig(**{field.name: getattr(args, field.name) for field in fields(NetworkConfig)})
+    for stage in stages:
+        done = train(
+            images,
+            validation,
+            TrainingConfig(stage, args.minutes, network, seed=args.seed, autocast=args.autocast),
+            output,
+            device=device,
+            workers=args.workers,
+            progress=not args.quiet and sys.stderr.isatty(),
+        )
+        reporter.note(f"{stage} is trained: {done}")
+    if args.export:
+        reporter.note(f"the model is {export(checkpoints).write(output, args.export)}")
+    return 0
+
+
+def _photographs(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
+    """Every image of a folder as (H, W, 3) uint8; a line is printed for each that is left out."""
+    images = []
+    for file, _ in expand(folder, READABLE, recursive=True):
+        try:
+            image = read_image(file, strip=["all"])
+        except (PpyrError, OSError) as error:
+            reporter.note(f"{file} is left out: {describe(error, file)}")
+            continue
+        if min(image.shape[:2]) < side:
+            height, width = image.shape[:2]
+            reporter.note(f"{file} is left out: {width} x {height} is less than {side} pixels a side")
+            continue
+        images.append(np.dstack([image] * 3) if image.ndim == 2 else image)
+    if not images:
+        raise UnsupportedImageError(
+            f"{folder} has no photograph of {side} pixels a side: add larger ones", expected=side
+        )
+    return images
+
+
+def _minutes(text: str) -> float:
+    if not 0 < (number := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError("give more than 0")
+    return number
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if (found := int(text)) < least:
+            raise argparse.ArgumentTypeError(f"give {least} or more")
+        return found
+
+    return number
+
+
+def _model_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", text):
+        raise argparse.ArgumentTypeError("give letters, digits and -_. only")
+    return text

@@ -1,0 +1,70 @@
+"""Checkpoints of training: what a run needs to go on, and an export to say where the weights come from."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ppyr.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of one stage's training.
+
+    Attributes:
+        network: state of the network.
+        optimizer: state of the optimizer.
+        config: the settings, `TrainingConfig` as a nested dict.
+        step: number of steps done.
+        spent: seconds of training time.
+        photographs: see `describe_photographs`; None if not recorded.
+    """
+
+    network: dict[str, Any]
+    optimizer: dict[str, Any]
+    config: dict[str, Any]
+    step: int
+    spent: float
+    photographs: dict[str, Any] | None = None
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint, its tensors on the CPU.
+
+    Raises:
+        ModelError: it is missing, damaged or no checkpoint.
+    """
+    try:
+        return Checkpoint(**torch.load(path, weights_only=True, map_location="cpu"))
+    except FileNotFoundError:
+        raise ModelError(f"there is no checkpoint {path}: train this network first", found=path) from None
+    except (RuntimeError, EOFError, TypeError, pickle.UnpicklingError) as error:
+        raise ModelError(
+            f"{path} is no complete checkpoint: remove it to train from the start", found=path
+        ) from error
+
+
+def write(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; at every moment `path` holds a whole one, the old or the new."""
+    partial = path.with_suffix(".partial")
+    torch.save({field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}, partial)
+    partial.replace(path)
+
+
+def describe_photographs(images: Sequence[npt.NDArray[np.uint8]]) -> dict[str, Any]:
+    """Count the photographs, and take the SHA-256 over those of each one's shape and pixels, in order."""
+    digest = hashlib.sha256()
+    for image in images:
+        pixels = hashlib.sha256(f"{image.shape}".encode())
+        pixels.update(image.tobytes())
+        digest.update(pixels.digest())
+    return {"count": len(images), "sha256": digest.hexdigest()}

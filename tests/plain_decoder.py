@@ -1,0 +1,334 @@
+"""A decoder written from FORMAT.md alone, in plain integers: what the document promises to a stranger.
+
+It imports nothing of ppyr, and its names are the document's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tests import plain_ans
+
+Array = npt.NDArray[np.int64]
+Tensors = dict[str, npt.NDArray[np.generic]]
+
+INDEX, LEVEL, END, COARSEST = 1, 2, 3, 4
+NETWORKS = ("finest", "next", "rest")
+PHASES = {"10": (1, 0), "01": (0, 1), "11": (1, 1)}
+STEPS = ((0, 0), (1, 1), (0, 1), (1, 0))
+CODING_ORDER = {1: (0,), 3: (1, 0, 2)}
+TYPES = {"I8": "int8", "I32": "int32", "U8": "uint8", "U32": "uint32"}
+
+
+class Traced(NamedTuple):
+    """A decoded sample and what led to it; `said` has the twelve outputs of the head."""
+
+    level: int
+    step: str
+    anchor: int
+    said: list[int]
+    mean: int
+    centre: int
+    table: int
+    symbol: int
+    sample: int
+
+
+def require(condition: bool, rule: str) -> None:
+    if not condition:
+        raise ValueError(rule)
+
+
+def clamp(a: Array, low: int, high: int) -> Array:
+    return np.minimum(np.maximum(a, low), high)
+
+
+# The container
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number at an offset, and the offset after it."""
+    value = 0
+    for digit in range(9):
+        byte = data[at + digit]
+        value |= (byte & 127) << 7 * digit
+        if byte < 128:
+            require(byte > 0 or digit == 0, "a varint is as short as possible")
+            return value, at + digit + 1
+    raise ValueError("a varint has at most nine bytes")
+
+
+def sections(data: bytes) -> list[tuple[int, bytes]]:
+    """Kind and payload of every section that is not ancillary."""
+    found = []
+    at = 64
+    while at < len(data):
+        kind = data[at]
+        length, start = varint(data, at + 1)
+        stop = start + length
+        require(stop + 4 <= len(data), "a section is complete")
+        require(zlib.crc32(data[at:stop]) == int.from_bytes(data[stop : stop + 4], "little"), "CRC32")
+        if kind < 128:
+            found.append((kind, data[start:stop]))
+        at = stop + 4
+    return found
+
+
+# The model
+
+
+class Model:
+    """The tensors of a model file and the id over them."""
+
+    def __init__(self, data: bytes) -> None:
+        start = 8 + int.from_bytes(data[:8], "little")
+        entries = json.loads(data[8:start])
+        require(entries.pop("__metadata__")["architecture"] == "ppyr-stages-1", "architecture")
+        digest = hashlib.sha256(b"ppyr-stages-1")
+        self.tensors: Tensors = {}
+        for name in sorted(entries, key=str.encode):
+            kind, shape = TYPES[entries[name]["dtype"]], tuple(entries[name]["shape"])
+            first, end = entries[name]["data_offsets"]
+            values = data[start + first : start + end]
+            digest.update(f"\n{name} {kind} {shape}\n".encode() + values)
+            stored = np.dtype(kind).newbyteorder("<")
+            self.tensors[name] = np.frombuffer(values, stored).reshape(shape)
+        self.id = digest.digest()[:16]
+        self.fraction_bits = self.tensors["fraction_bits"].astype(np.int64)
+        sizes = 4 << self.fraction_bits
+        self.first = np.cumsum(sizes) - sizes
+        self.tables = self.tensors["tables"]
+        require(len(self.tables) == sizes.sum(), "T")
+
+    def layer(self, name: str, x: Array, skip: Array | None = None) -> Array:
+        """Layer `<N>.<L>`: x (C_in, h, w), skip (C_out, h, w) -> (C_out, h, w)."""
+        weight, bias, shift = (
+            self.tensors[f"{name}.{part}"].astype(np.int64) for part in ("weight", "bias", "shift")
+        )
+        kind = name.split(".")[1]
+        zero = 128 if kind in ("trunk_in", "phase_in", "step_in") else 0
+        low, high = (-(2**15), 2**15) if kind == "head" else (0, 255)
+        k = weight.shape[2]
+        r = (k - 1) // 2
+        padded = np.pad(x - zero, ((0, 0), (r, r), (r, r)))
+        a = np.empty((len(weight), *x.shape[1:]), np.int64)
+        for i in range(x.shape[1]):
+            for j in range(x.shape[2]):
+                window = padded[:, i : i + k, j : j + k].ravel()
+                a[:, i, j] = bias + weight.reshape(len(weight), -1) @ window
+        shift = shift[:, None, None]
+        if skip is not None:
+            a += skip << shift
+        return clamp(rounded(a, shift), low, high)
+
+    def blocks(self, x: Array, name: str) -> Array:
+        for n in count(0, 2):
+            if f"{name}.{n}.weight" not in self.tensors:
+                break
+            x = self.layer(f"{name}.{n + 1}", self.layer(f"{name}.{n}", x), x)
+        return x
+
+
+def rounded(a: Array, shift: Array) -> Array:
+    """a / 2^shift, to the nearest integer, from the middle to the even one."""
+    numerator, denominator = a << np.maximum(-shift, 0), 1 << np.maximum(shift, 0)
+    quotient, rest = numerator // denominator, numerator % denominator
+    nearest: Array = quotient + (2 * rest + quotient % 2 > denominator)
+    return nearest
+
+
+# The features
+
+
+def right(planes: Array) -> Array:
+    return planes[:, :, [*range(1, planes.shape[2]), -1]]
+
+
+def below(planes: Array) -> Array:
+    return planes[:, [*range(1, planes.shape[1]), -1]]
+
+
+def signed(a: Array) -> Array:
+    return clamp(a, -128, 127) + 128
+
+
+def anchor(phase: str, known: dict[str, Array]) -> Array:
+    if phase == "10":
+        return 2 * (known["00"] + below(known["00"]))
+    if phase == "01":
+        return 2 * (known["00"] + right(known["00"]))
+    return known["10"] + right(known["10"]) + known["01"] + below(known["01"])
+
+
+def residual_features(d: Array) -> Array:
+    return np.concatenate((signed(d), signed(4 * d)))
+
+
+# The image
+
+
+@dataclass
+class Stream:
+    """The ANS stream of one level."""
+
+    words: list[int]
+    state: int = 0
+    information: int = 0
+
+    @classmethod
+    def begin(cls, data: bytes) -> Stream:
+        require(len(data) % 4 == 0, "whole words")
+        words = [int(word) for word in np.frombuffer(data, "<u4")]
+        require(not words or words[-1] > 0, "the last word is not 0")
+        stream = cls(words)
+        stream.state = words.pop() if words else 0
+        if words:
+            stream.state = stream.state << 32 | words.pop()
+        return stream
+
+    def batch(self, rows: list[plain_ans.Row], tables: list[int]) -> list[int]:
+        symbols = [0] * len(tables)
+        for _, position in plain_ans.decoding_order([tables]):
+            row = rows[position]
+            self.state, symbols[position] = plain_ans.pop(self.state, self.words, row)
+            self.information += plain_ans.information(row[symbols[position]])
+        return symbols
+
+    def end(self) -> None:
+        require(self.state == 0 and not self.words, "the stream is used up")
+
+
+@dataclass
+class Decoder:
+    """Puts an image together, factor of two by factor of two.
+
+    `image` (rows, columns, channels) is what is decoded so far; `trace` has every sample in order.
+    """
+
+    model: Model
+    image: Array
+    level: int = 0
+    information: int = 0
+    trace: list[Traced] = field(default_factory=list)
+
+    def factor_of_two(self, f: int, height: int, width: int, streams: list[bytes]) -> None:
+        """Undo a row level and a column level; the image becomes `height` x `width`."""
+        network = NETWORKS[min(f, 2)]
+        coarse = self.image
+        self.image = np.full((height, width, coarse.shape[2]), -1)  # -1: not decoded yet
+        self.image[::2, ::2] = coarse
+        order = (1, 0, 2) if coarse.shape[2] == 3 else (0, 0, 0)
+        planes = coarse.transpose(2, 0, 1)[order, :, :]
+        h, w = coarse.shape[:2]
+        known = {"00": np.pad(planes, ((0, 0), (0, h % 2), (0, w % 2)), "edge")}
+        p00 = known["00"]
+        features = np.concatenate((p00, signed(4 * (right(p00) - p00)), signed(4 * (below(p00) - p00))))
+        u = self.model.blocks(self.model.layer(f"{network}.trunk_in", features), f"{network}.trunk")
+        for level, phases in enumerate((("10",), ("01", "11"))):
+            stream = Stream.begin(streams[level])
+            for phase in phases:
+                a = anchor(phase, known)
+                guess = (a + 2) >> 2
+                known[phase] = self._phase(network, phase, u, a, guess, stream)
+                if phase != "11":
+                    x = residual_features(known[phase] - guess)
+                    u = self.model.layer(f"{network}.phase_in.{phase}", x, u)
+                    u = self.model.blocks(u, f"{network}.phase.{phase}")
+            stream.end()
+            self.information += stream.information
+            self.level += 1
+
+    def _phase(self, network: str, phase: str, u: Array, a: Array, guess: Array, stream: Stream) -> Array:
+        """The four steps of a phase; returns its planes."""
+        down, across = PHASES[phase]
+        pixels = self.image[down::2, across::2]  # a view: the phase's part of the image
+        planes = guess.copy()
+        for s, (dy, dx) in enumerate(STEPS):
+            target = pixels[dy::2, dx::2]
+            if target.size == 0:
+                continue
+            name = f"{phase}_{s}"
+            x = u[:, dy::2, dx::2]
+            if s > 0:
+                d = planes - guess
+                step_features = [residual_features(d[:, y::2, x::2]) for y, x in STEPS[:s]]
+                x = self.model.layer(f"{network}.step_in.{name}", np.concatenate(step_features), x)
+            y = self.model.layer(f"{network}.step_mid.{name}", x)
+            y = self.model.layer(f"{network}.head.{name}", y)
+            inside = (slice(None), slice(target.shape[0]), slice(target.shape[1]))
+            samples = self._step(name, y[inside], a[:, dy::2, dx::2][inside], target, stream)
+            planes[:, dy::2, dx::2][inside] = samples
+        return planes
+
+    def _step(self, name: str, y: Array, a: Array, target: Array, stream: Stream) -> Array:
+        """The batches of a step, written to `target` (n, m, channels); returns its planes (3, n, m)."""
+        samples, mean = np.zeros_like(a), 16 * a + y[:3]
+        order = CODING_ORDER[target.shape[2]]
+        for q, channel in enumerate(order):
+            for earlier in range(q):
+                share = clamp(y[9 + earlier + (q == 2)], -128, 127)
+                mean[q] += (share * (64 * samples[earlier] - mean[earlier]) + 32) >> 6
+            centre, table = self._locate(mean[q], y[3 + q], y[6 + q])
+            tables = table.ravel().tolist()
+            rows = [self.model.tables[number].tolist() for number in tables]
+            symbols = np.array(stream.batch(rows, tables)).reshape(centre.shape)
+            samples[q] = (centre + symbols) % 256
+            target[..., channel] = samples[q]
+            for at in np.ndindex(centre.shape):
+                numbers = (mean[q][at], centre[at], table[at], symbols[at], samples[q][at])
+                said = y[(slice(None), *at)].tolist()
+                self.trace.append(Traced(self.level, name, int(a[q][at]), said, *map(int, numbers)))
+        return samples if len(order) == 3 else samples[[0, 0, 0]]
+
+    def _locate(self, mean: Array, scale: Array, shape: Array) -> tuple[Array, Array]:
+        """Centres and table numbers."""
+        scale = clamp(scale, 0, len(self.model.fraction_bits) - 1)
+        e = self.model.fraction_bits[scale]
+        t = (clamp(mean, 0, 255 * 64) + (1 << (5 - e))) >> (6 - e)
+        half = (1 << e) // 2
+        centre = (t + half) >> e
+        fraction = t + half - (centre << e)
+        return centre, self.model.first[scale] + (clamp(shape, 0, 3) << e) + fraction
+
+
+def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.uint8], list[Traced]]:
+    """The image (height, width, channels) in a file, and how each sample was decoded.
+
+    ValueError where the file or the model breaks a rule of the document.
+    """
+    require(data[:10] == b"\x8bPPYR\r\n\x1a\n\0", "signature and version")
+    require(zlib.crc32(data[:60]) == int.from_bytes(data[60:64], "little"), "the header's CRC32")
+    channels, bit_depth = data[10], data[11]
+    require(channels in CODING_ORDER and bit_depth == 8, "what the architecture codes")
+    width, height = (int.from_bytes(data[at : at + 4], "little") for at in (12, 16))
+    model = Model(model_file)
+    require(model.id == data[20:36], "model id")
+
+    m = (max(width, height) - 1).bit_length()
+    kinds, payloads = zip(*sections(data), strict=True)
+    require(kinds == (INDEX, COARSEST, *(LEVEL,) * (2 * m), END), "the order of the sections")
+    index, (coarsest, *streams, end) = payloads[0], payloads[1:]
+    numbers, at = [], 0
+    while at < len(index):
+        number, at = varint(index, at)
+        numbers.append(number)
+    require(numbers == [1, 2 * m, *map(len, streams)], "INDEX")
+    require(len(coarsest) == channels and end == b"", "COARSEST and END")
+
+    image = np.frombuffer(coarsest, np.uint8).astype(np.int64).reshape(1, 1, channels)
+    decoder = Decoder(model, image)
+    for f in reversed(range(m)):
+        pair = 2 * (m - 1 - f)
+        decoder.factor_of_two(f, -(-height >> f), -(-width >> f), streams[pair : pair + 2])
+    require(decoder.information == int.from_bytes(data[52:60], "little"), "information")
+    samples = decoder.image.astype(np.uint8)
+    require(hashlib.sha256(samples.tobytes()).digest()[:16] == data[36:52], "pixel digest")
+    return samples, decoder.trace

@@ -1,0 +1,85 @@
+"""The same bytes and the same pixels whatever instructions, threads and backend compute them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppyr.coding import decode, encode
+
+from .photograph import crop
+
+SHAPE = (91, 121)
+SMALL = (24, 20)
+
+#: Encodes the photograph, decodes the file of another environment, and prints the digests of both.
+PROGRAM = """
+import hashlib, json, sys
+from pathlib import Path
+import numpy as np
+import torch
+from ppyr.coding import decode, encode
+
+threads, photograph, other, own = sys.argv[1:]
+torch.set_num_threads(int(threads))
+data = encode(np.load(photograph), backend="torch")
+Path(own).write_bytes(data)
+image = decode(Path(other).read_bytes() if Path(other).exists() else data, backend="torch")
+print(json.dumps([hashlib.sha256(part).hexdigest() for part in (data, image.tobytes())]))
+"""
+
+ENVIRONMENTS = {
+    "default": {},
+    "sse41": {"ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"},
+    "plain": {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds the photograph, and the file that the default environment makes of it."""
+    folder = tmp_path_factory.mktemp("exactness")
+    np.save(folder / "photograph.npy", crop(*SHAPE))
+    run(folder, ENVIRONMENTS["default"], 1, "default")
+    return folder
+
+
+def run(folder: Path, variables: Mapping[str, str], threads: int, name: str) -> list[str]:
+    files = [str(folder / file) for file in ("photograph.npy", "default.ppyr", f"{name}.ppyr")]
+    finished = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(threads), *files],
+        env={**os.environ, **variables, "OMP_NUM_THREADS": str(threads)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    digests: list[str] = json.loads(finished.stdout)
+    return digests
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_files_and_pixels_are_the_same_in_every_environment(
+    folder: Path, environment: str, threads: int
+) -> None:
+    file = folder / "default.ppyr"
+    expected = [hashlib.sha256(part).hexdigest() for part in (file.read_bytes(), crop(*SHAPE).tobytes())]
+    assert run(folder, ENVIRONMENTS[environment], threads, "own") == expected
+
+
+@pytest.mark.parametrize("gray", [True, False], ids=["gray", "rgb"])
+def test_files_and_pixels_are_the_same_on_both_backends(gray: bool) -> None:
+    image = crop(*SMALL, gray=gray)
+    data = encode(image, backend="reference")
+    assert encode(image, backend="torch") == data
+    for backend in ("reference", "torch"):
+        np.testing.assert_array_equal(decode(data, backend=backend), image, strict=True)

@@ -1,0 +1,86 @@
+"""FORMAT.md suffices: a decoder written from it alone reads what ppyr writes, and the example it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import ppyr
+from ppyr.models import registry, weights
+from tests import format_example, plain_decoder
+from tests.photograph import crop
+
+TEXT = format_example.DOCUMENT.read_text(encoding="utf-8")
+
+
+def plain_decode(data: bytes) -> npt.NDArray[np.uint8]:
+    """The image (height, width, channels)."""
+    return plain_decoder.decode(data, registry.by_id(data[20:36]).read_bytes())[0]
+
+
+def noise(channels: int) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(5).choice(np.array([0, 1, 128, 254, 255], np.uint8), (11, 14, channels))
+
+
+@pytest.mark.parametrize("gray", [False, True], ids=["rgb", "gray"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 2), (1, 7), (5, 1), (3, 3), (13, 9), (22, 17)])
+def test_photographs(shape: tuple[int, int], gray: bool) -> None:
+    image = crop(*shape, gray=gray)
+    decoded = plain_decode(ppyr.encode(image))
+    assert np.array_equal(decoded, image.reshape(decoded.shape))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_noise(channels: int) -> None:
+    """Means and scales that no photograph gives."""
+    image = noise(channels)
+    assert np.array_equal(plain_decode(ppyr.encode(image)), image)
+
+
+@pytest.fixture
+def loud_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A random model whose outputs reach every clamp, with fewer blocks here and there."""
+    rng = np.random.default_rng(3)
+    tensors = dict(weights.read(registry.by_id(registry.by_name("default"))).tensors)
+    for name, tensor in tensors.items():
+        if name.endswith(".weight"):
+            tensors[name] = rng.integers(-64, 65, tensor.shape, np.int8)
+        elif name.endswith(".bias"):
+            tensors[name] = rng.integers(-(2**18), 2**18, tensor.shape, np.int32)
+        elif name.endswith(".shift"):
+            tensors[name] = rng.integers(*((-4, 17) if ".head." in name else (6, 12)), tensor.shape, np.int8)
+    shallow = {
+        name: t for name, t in tensors.items() if not name.startswith(("next.trunk.", "rest.phase.10."))
+    }
+    model = weights.Weights(shallow, {})
+    path = model.write(tmp_path, "loud")
+    monkeypatch.setattr(registry, "installed", lambda: {model.id: path})
+    return "loud"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_model(channels: int, loud_model: str) -> None:
+    image = noise(channels)
+    assert np.array_equal(plain_decode(ppyr.encode(image, model=loud_model)), image)
+
+
+def test_example_is_up_to_date() -> None:
+    assert format_example.rewritten(TEXT) == TEXT, "run python -m tests.format_example"
+
+
+def test_example_decodes() -> None:
+    data, image = format_example.dump(TEXT), format_example.image(TEXT)
+    assert np.array_equal(ppyr.decode(data), image)
+    assert np.array_equal(plain_decode(data)[..., 0], image)
+    assert ppyr.encode(image) == data
+
+
+def test_another_model_is_refused() -> None:
+    data = ppyr.encode(crop(2, 2))
+    model = bytearray(registry.by_id(data[20:36]).read_bytes())
+    model[len(model) // 2] ^= 1
+    with pytest.raises(ValueError, match="model id"):
+        plain_decoder.decode(data, bytes(model))

@@ -1,0 +1,270 @@
+"""Model files, the rules that the installed model keeps, the grid of tables, the steps."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from safetensors.numpy import save
+
+from ppyr.bitstream.coder import TableSet
+from ppyr.errors import ModelError, UnknownModelError
+from ppyr.geometry import shapes
+from ppyr.models import predictor, registry, weights
+from ppyr.models.grid import TableGrid
+from ppyr.models.integer import backend
+from ppyr.models.predictor import Model, Predictor, layer_rules
+from ppyr.models.steps import SUBLATTICE, evaluations, steps
+from ppyr.models.weights import Weights
+from ppyr.pyramid import build, merge
+
+from .photograph import crop
+from .random_model import random_weights
+
+PATH = registry.by_id(registry.by_name("default"))
+DEFAULT = weights.read(PATH)
+RANDOM = random_weights()
+
+
+def layer_names(model: Weights) -> list[str]:
+    return [name.removesuffix(".weight") for name in model.tensors if name.endswith(".weight")]
+
+
+def predictions(
+    model: Model, image: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
+    """Centres and table numbers of all coded samples of an image (H, W, C), one after the other."""
+    levels = shapes(*image.shape[:2])
+    coarse, fines = build(image, 8)
+    walk = Predictor(model, len(levels))
+    centres, tables = [], []
+    for level, fine in zip(levels, fines, strict=True):
+        for step in walk.level(level.axis, coarse, fine):
+            for channel in step.channels:
+                centre, table = step.distribution(channel)
+                centres.append(centre.ravel())
+                tables.append(table.ravel())
+        coarse = merge(coarse, fine, level.axis, 8)
+    return np.concatenate(centres), np.concatenate(tables)
+
+
+def test_the_default_model_is_installed_under_its_id() -> None:
+    assert PATH.name == f"default-{DEFAULT.id.hex()}.safetensors"
+    assert len(DEFAULT.id) == 16
+    assert predictor.load(DEFAULT.id).id == DEFAULT.id
+    assert registry.model_name(DEFAULT.id) == "default"
+
+
+def test_every_sum_of_the_default_model_stays_below_2_to_the_24() -> None:
+    names = layer_names(DEFAULT)
+    assert {name.partition(".")[0] for name in names} == {"finest", "next", "rest"}
+    for name in names:
+        rules = layer_rules(name.partition(".")[2])
+        weight, bias, shift = (DEFAULT.tensors[f"{name}.{part}"] for part in ("weight", "bias", "shift"))
+        assert np.abs(weight.astype(int)).max() <= 64
+        for o in range(len(weight)):
+            reach = 255 * np.abs(weight[o].astype(int)).sum() + abs(int(bias[o]))
+            assert reach + rules["skip"] * 255 * 2 ** int(shift[o]) < 2**24
+
+
+@pytest.mark.parametrize("model", [DEFAULT, RANDOM], ids=["default", "random"])
+def test_the_tables_of_a_model_are_valid(model: Weights) -> None:
+    tables = model.tensor("tables", np.uint32)
+    assert len(TableSet(tables)) == TableGrid(model.tensor("fraction_bits", np.uint8)).size <= 1024
+    assert tables.min() >= 1
+    assert set(tables.sum(1, dtype=np.int64)) == {1 << 24}
+
+
+@pytest.mark.parametrize("model", [DEFAULT, RANDOM], ids=["default", "random"])
+@pytest.mark.parametrize("shape", [(23, 18), (1, 9), (8, 1), (16, 16)])
+@pytest.mark.parametrize("gray", [True, False], ids=["gray", "rgb"])
+def test_both_backends_predict_the_same(model: Weights, shape: tuple[int, int], gray: bool) -> None:
+    image = crop(*shape, gray=gray).reshape(*shape, -1)
+    centres, tables = predictions(Model(model, backend("reference")), image)
+    assert len(tables) == image.size - image.shape[2]
+    torch_centres, torch_tables = predictions(Model(model, backend("torch")), image)
+    np.testing.assert_array_equal(torch_centres, centres, strict=True)
+    np.testing.assert_array_equal(torch_tables, tables, strict=True)
+
+
+def test_the_random_model_uses_many_tables() -> None:
+    centres, tables = predictions(Model(RANDOM, backend("reference")), crop(23, 18))
+    assert len(np.unique(tables)) > 100
+    assert len(np.unique(centres)) > 50
+
+
+def test_a_written_model_is_read_back(tmp_path: Path) -> None:
+    path = RANDOM.write(tmp_path, "random")
+    read = weights.read(path)
+    assert path.name == f"random-{RANDOM.id.hex()}.safetensors"
+    assert read.id == RANDOM.id
+    assert read.provenance == RANDOM.provenance
+    assert read.tensors.keys() == RANDOM.tensors.keys()
+    for name, tensor in RANDOM.tensors.items():
+        np.testing.assert_array_equal(read.tensors[name], tensor, strict=True)
+
+
+def test_the_id_covers_names_types_shapes_and_values_in_any_order() -> None:
+    tensors = RANDOM.tensors
+    one = np.array([1, 0, 0, 0], np.uint8)
+    variants = [
+        tensors,
+        {**tensors, "more": one},
+        {**tensors, "other": one},
+        {**tensors, "more": one[::-1]},
+        {**tensors, "more": one.reshape(2, 2)},
+        {**tensors, "more": one.view("<i4")},
+        {**tensors, "more": one.astype(np.int8)},
+    ]
+    assert len({Weights(variant, {}).id for variant in variants}) == len(variants)
+    assert Weights(dict(reversed(tensors.items())), {"seed": 1}).id == RANDOM.id
+
+
+@pytest.mark.parametrize("position", [-1, -(PATH.stat().st_size // 2), -DEFAULT.tensors["tables"].nbytes])
+def test_a_changed_tensor_is_refused(tmp_path: Path, position: int) -> None:
+    path = Path(shutil.copy(PATH, tmp_path))
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match="not the one in its name") as caught:
+        weights.read(path)
+    assert caught.value.expected == DEFAULT.id.hex() != caught.value.found
+
+
+def test_a_truncated_model_is_refused(tmp_path: Path) -> None:
+    data = PATH.read_bytes()
+    path = tmp_path / PATH.name
+    for size in (0, 7, 8, 9, 1000, len(data) // 2, len(data) - 1):
+        path.write_bytes(data[:size])
+        with pytest.raises(ModelError, match="no complete model file"):
+            weights.read(path)
+
+
+def test_no_flipped_byte_of_a_model_is_overlooked(tmp_path: Path) -> None:
+    path = RANDOM.write(tmp_path, "random")
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    provenance = range(data.index(b'"provenance"'), data.index(b"}", data.index(b'"provenance"')))
+    for position in {*range(0, end, 149), *range(end, len(data), 99991)} - set(provenance):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+        try:
+            read = weights.read(path)
+        except ModelError:
+            continue
+        assert read.id == RANDOM.id, position
+        assert read.provenance == RANDOM.provenance, position
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (None, "architecture None"),
+        ({"architecture": "ppyr-stages-2", "provenance": "{}"}, "architecture 'ppyr-stages-2'"),
+        ({"architecture": weights.ARCHITECTURE, "provenance": "{"}, "no complete model file"),
+    ],
+    ids=["none", "newer", "damaged"],
+)
+def test_wrong_metadata_are_refused(tmp_path: Path, metadata: dict[str, str] | None, message: str) -> None:
+    path = tmp_path / f"random-{RANDOM.id.hex()}.safetensors"
+    path.write_bytes(save(RANDOM.tensors, metadata))
+    with pytest.raises(ModelError, match=message):
+        weights.read(path)
+
+
+def test_unknown_models_are_refused() -> None:
+    unknown = bytes(16)
+    assert registry.model_name(unknown) is None
+    with pytest.raises(UnknownModelError, match="00000000") as caught:
+        predictor.load(unknown)
+    assert caught.value.found == unknown.hex()
+    with pytest.raises(UnknownModelError, match="default"):
+        registry.by_name("defalt")
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("finest.trunk_in.bias", None, "finest.trunk_in.bias of the model is missing"),
+        ("next.head.10_0.weight", np.zeros((12, 12, 1, 1), np.int16), "is int16: export it as int8"),
+        ("rest.trunk.1.bias", np.full(8, 2**24, np.int32), "layer rest.trunk.1 can reach"),
+        ("tables", None, "tables of the model is missing"),
+        ("tables", np.full((3, 256), 1 << 16, np.uint32), "the model has 3 tables"),
+        ("fraction_bits", np.full(41, 6, np.uint8), "at most 5"),
+        ("fraction_bits", np.zeros((41, 1), np.uint8), "one number a scale"),
+        ("fraction_bits", np.zeros(41, np.int32), "is int32: export it as uint8"),
+    ],
+)
+def test_a_model_that_breaks_a_rule_is_refused(
+    name: str, tensor: npt.NDArray[np.generic] | None, message: str
+) -> None:
+    tensors = {other: value for other, value in RANDOM.tensors.items() if other != name}
+    if tensor is not None:
+        tensors[name] = tensor
+    with pytest.raises(ModelError, match=message):
+        Model(Weights(tensors, {}), backend("reference"))
+
+
+MEANS = np.arange(255 * 64 + 1, dtype=np.int32)
+
+
+@given(hnp.arrays(np.uint8, st.integers(1, 6), elements=st.integers(0, 5)))
+def test_the_grid_covers_every_table_and_keeps_the_mean(fraction_bits: npt.NDArray[np.uint8]) -> None:
+    grid = TableGrid(fraction_bits)
+    found = []
+    for scale, bits in enumerate(fraction_bits):
+        offsets = (64 * grid.fractions(scale)).astype(np.int32)
+        assert len(offsets) == 2**bits
+        for shape in range(4):
+            centre, table = grid.locate(MEANS, np.full_like(MEANS, scale), np.full_like(MEANS, shape))
+            first = len(found)
+            found += np.unique(table).tolist()
+            kept = 64 * centre.astype(np.int32) + offsets[table - first]
+            assert np.abs(kept - MEANS).max() <= 32 >> bits
+    assert found == list(range(grid.size))
+
+
+def test_equal_means_have_equal_places_wherever_they_stand() -> None:
+    grid = TableGrid(DEFAULT.tensor("fraction_bits", np.uint8))
+    rng = np.random.default_rng(0)
+    mean, scale, shape = (
+        rng.integers(0, most, (9, 7), np.int32) for most in (255 * 64 + 1, grid.scales, 4)
+    )
+    centre, table = grid.locate(mean, scale, shape)
+    assert (centre.dtype, table.dtype) == (np.uint8, np.uint16)
+    for place in np.ndindex(mean.shape):
+        one_centre, one_table = grid.locate(mean[place][None], scale[place][None], shape[place][None])
+        assert (one_centre[0], one_table[0]) == (centre[place], table[place])
+
+
+@given(st.sampled_from((0, 1)), st.integers(0, 21), st.integers(0, 21))
+def test_the_steps_of_a_level_cut_its_fine_image_in_pieces(axis: int, height: int, width: int) -> None:
+    count = np.zeros((height, width), int)
+    found = steps(axis, (height, width))
+    for step in found:
+        piece = count[step.rows, step.columns]
+        assert piece.size
+        piece += 1
+    assert (count == 1).all()
+    order = [(phase, number) for phase in (["10"], ["01", "11"])[axis] for number in range(len(SUBLATTICE))]
+    places = [order.index((step.phase, step.number)) for step in found]
+    assert places == sorted(set(places))
+    assert evaluations(axis, (height, width)) == len(found) <= len(order)
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_a_factor_of_two_takes_at_most_16_evaluations(height: int, width: int) -> None:
+    counts = [evaluations(level.axis, level.fine) for level in shapes(height, width)]
+    assert all(rows + columns <= 16 for rows, columns in zip(counts[::2], counts[1::2], strict=True))
+
+
+def test_twice_the_sides_take_at_most_16_evaluations_more() -> None:
+    small, large = (
+        sum(evaluations(level.axis, level.fine) for level in shapes(side, side)) for side in (512, 1024)
+    )
+    assert 0 < large - small <= 16
