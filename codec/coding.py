@@ -6,6 +6,7 @@ are distributed, and a coder either writes them or reads them.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -51,7 +52,7 @@ def encode(image: ByteArray, *, model: str = "default", backend: str = "auto") -
     height, width, channels = image.shape
     chosen = predictor.load(registry.by_name(model), backend)
     coarsest, fines = build(image, BIT_DEPTH)
-    writer = _Writer(TableSet(chosen.frequencies))
+    writer = _Writer(_tables(chosen))
     _walk(chosen, shapes(height, width), coarsest, fines, writer)
     header = Header(
         width=width,
@@ -89,7 +90,7 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
     levels = shapes(header.height, header.width)
     coarsest = np.frombuffer(bytearray(container.coarsest), np.uint8).reshape(1, 1, header.channels)
     fines = [np.zeros((*level.fine, header.channels), np.uint8) for level in levels]
-    reader = _Reader(TableSet(chosen.frequencies), [stream for (stream,) in container.levels])
+    reader = _Reader(_tables(chosen), [stream for (stream,) in container.levels])
     image = _walk(chosen, levels, coarsest, fines, reader)
     if reader.information != header.information:
         raise FormatError(
@@ -106,6 +107,12 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
             found=found.hex(),
         )
     return image if header.channels > 1 else image[..., 0]
+
+
+@cache
+def _tables(model: predictor.Model) -> TableSet:
+    """The tables of a model, with what the coder derives from them."""
+    return TableSet(model.frequencies)
 
 
 class _Coder(Protocol):

@@ -38,10 +38,9 @@ print(json.dumps([hashlib.sha256(part).hexdigest() for part in (data, image.toby
 
 ENVIRONMENTS = {
     "default": {},
-    "sse41": {"ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "sse41": {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"},
     "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
     "avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"},
-    "plain": {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"},
 }
 
 

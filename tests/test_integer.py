@@ -141,7 +141,8 @@ def test_the_largest_sums_are_exact(name: str, sign: int) -> None:
     layer = replace(largest, weight=largest.weight * np.int8(sign), bias=largest.bias * sign)
     rng = np.random.default_rng(1)
     shape = (layer.weight.shape[1], 6, 5)
-    for x in (np.full(shape, 255, np.uint8), np.zeros(shape, np.uint8), rng.integers(250, 256, shape, np.uint8)):
+    for least, most in ((255, 255), (0, 0), (250, 255)):
+        x = rng.integers(least, most, shape, np.uint8, endpoint=True)
         both(layer, x, np.full((1, 6, 5), 255, np.uint8) if layer.skip else None)
 
 

@@ -216,7 +216,7 @@ MEANS = np.arange(255 * 64 + 1, dtype=np.int32)
 @given(hnp.arrays(np.uint8, st.integers(1, 6), elements=st.integers(0, 5)))
 def test_the_grid_covers_every_table_and_keeps_the_mean(fraction_bits: npt.NDArray[np.uint8]) -> None:
     grid = TableGrid(fraction_bits)
-    found = []
+    found: list[int] = []
     for scale, bits in enumerate(fraction_bits):
         offsets = (64 * grid.fractions(scale)).astype(np.int32)
         assert len(offsets) == 2**bits
@@ -232,11 +232,9 @@ def test_the_grid_covers_every_table_and_keeps_the_mean(fraction_bits: npt.NDArr
 def test_equal_means_have_equal_places_wherever_they_stand() -> None:
     grid = TableGrid(DEFAULT.tensor("fraction_bits", np.uint8))
     rng = np.random.default_rng(0)
-    mean, scale, shape = (
-        rng.integers(0, most, (9, 7), np.int32) for most in (255 * 64 + 1, grid.scales, 4)
-    )
+    mean, scale, shape = (rng.integers(0, most, (9, 7), np.int32) for most in (255 * 64 + 1, grid.scales, 4))
     centre, table = grid.locate(mean, scale, shape)
-    assert (centre.dtype, table.dtype) == (np.uint8, np.uint16)
+    assert (centre.dtype.name, table.dtype.name) == ("uint8", "uint16")
     for place in np.ndindex(mean.shape):
         one_centre, one_table = grid.locate(mean[place][None], scale[place][None], shape[place][None])
         assert (one_centre[0], one_table[0]) == (centre[place], table[place])
