@@ -175,7 +175,7 @@ def pack(container: Container) -> bytes:
             _section(Kind.INDEX, index),
             *(_section(kind, payload) for kind, payload in container.ancillary),
             _section(Kind.COARSEST, container.coarsest),
-            *(_section(Kind.LEVEL, b"".join(streams)) for streams in container.levels),
+            *(_section(Kind.LEVEL, b"".join(streams)) for streams in container.levels if any(streams)),
             _section(Kind.END, b""),
         ]
     )
@@ -196,7 +196,7 @@ def unpack(data: bytes) -> Container:
     sections = _critical_sections(data, offset, ancillary)
 
     coarsest = next(sections).expect(Kind.COARSEST, header.coarsest_size)
-    levels = tuple(_split(next(sections).expect(Kind.LEVEL, sum(streams)), streams) for streams in sizes)
+    levels = tuple(_level(sections, streams) for streams in sizes)
     end = next(sections)
     end.expect(Kind.END, 0)
     if end.stop != len(data):
@@ -322,7 +322,10 @@ def _read_section(data: bytes, offset: int) -> _Section:
     return _Section(kind, data[start:end], offset, end + _CRC.size)
 
 
-def _split(payload: bytes, sizes: tuple[int, ...]) -> tuple[bytes, ...]:
+def _level(sections: Iterator[_Section], sizes: tuple[int, ...]) -> tuple[bytes, ...]:
+    """The streams of the next level; one without bytes has no section."""
+    size = sum(sizes)
+    payload = next(sections).expect(Kind.LEVEL, size) if size else b""
     streams, start = [], 0
     for size in sizes:
         streams.append(payload[start : start + size])

@@ -3,7 +3,7 @@
 A layer takes integers x, at most 255 in magnitude, and gives::
 
     acc = b + sum w x + 2^s skip                 |w| <= 64; x less its zero point, zero outside the image
-    y   = clamp(round_half_even(acc / 2^s))      to 0..255, of a head to -2^15..2^15
+    y   = clamp(round_half_even(acc / 2^s))      to 0..255, of a head to -2^15..2^15 - 1
 
 with a shift s for every output channel. Because `255 sum|w| + |b| + 255 * 2^s < 2^24` holds for every channel
 (the last term where there is a skip), every partial sum is an integer that float32 holds: a float32
@@ -56,7 +56,7 @@ class Layer:
     @property
     def limits(self) -> tuple[int, int]:
         """What the output is clamped to."""
-        return (-HEAD_LIMIT, HEAD_LIMIT) if self.head else (0, ACTIVATION_MAX)
+        return (-HEAD_LIMIT, HEAD_LIMIT - 1) if self.head else (0, ACTIVATION_MAX)
 
     def check(self, name: str) -> None:
         """Refuse the layer unless every sum it can form is exact in float32.

@@ -46,7 +46,8 @@ class Weights:
         for name in sorted(self.tensors):
             tensor = np.ascontiguousarray(self.tensors[name])
             little = tensor.astype(tensor.dtype.newbyteorder("<"))
-            digest.update(f"\n{name} {tensor.dtype.name} {tensor.shape}\n".encode())
+            kind = f"{tensor.dtype.kind}{8 * tensor.dtype.itemsize}".upper()
+            digest.update(" ".join(["\n" + name, kind, *map(str, tensor.shape)]).encode() + b"\n")
             digest.update(little.tobytes())
         return digest.digest()[:ID_SIZE]
 

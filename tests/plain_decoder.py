@@ -95,11 +95,11 @@ class Model:
         digest = hashlib.sha256(b"ppyr-stages-1")
         self.tensors: Tensors = {}
         for name in sorted(entries, key=str.encode):
-            kind, shape = TYPES[entries[name]["dtype"]], tuple(entries[name]["shape"])
+            kind, shape = entries[name]["dtype"], entries[name]["shape"]
             first, end = entries[name]["data_offsets"]
             values = data[start + first : start + end]
-            digest.update(f"\n{name} {kind} {shape}\n".encode() + values)
-            stored = np.dtype(kind).newbyteorder("<")
+            digest.update(" ".join(["\n" + name, kind, *map(str, shape)]).encode() + b"\n" + values)
+            stored = np.dtype(TYPES[kind]).newbyteorder("<")
             self.tensors[name] = np.frombuffer(values, stored).reshape(shape)
         self.id = digest.digest()[:16]
         self.fraction_bits = self.tensors["fraction_bits"].astype(np.int64)
@@ -115,7 +115,7 @@ class Model:
         )
         kind = name.split(".")[1]
         zero = 128 if kind in ("trunk_in", "phase_in", "step_in") else 0
-        low, high = (-(2**15), 2**15) if kind == "head" else (0, 255)
+        low, high = (-(2**15), 2**15 - 1) if kind == "head" else (0, 255)
         k = weight.shape[2]
         r = (k - 1) // 2
         padded = np.pad(x - zero, ((0, 0), (r, r), (r, r)))
@@ -314,13 +314,18 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.uint8], list[
 
     m = (max(width, height) - 1).bit_length()
     kinds, payloads = zip(*sections(data), strict=True)
-    require(kinds == (INDEX, COARSEST, *(LEVEL,) * (2 * m), END), "the order of the sections")
-    index, (coarsest, *streams, end) = payloads[0], payloads[1:]
-    numbers, at = [], 0
+    index, (coarsest, *stored, end) = payloads[0], payloads[1:]
+    numbers: list[int] = []
+    at = 0
     while at < len(index):
         number, at = varint(index, at)
         numbers.append(number)
-    require(numbers == [1, 2 * m, *map(len, streams)], "INDEX")
+    sizes = numbers[2:]
+    require(numbers[:2] == [1, 2 * m] and len(sizes) == 2 * m, "INDEX")
+    require(kinds == (INDEX, COARSEST, *(LEVEL for size in sizes if size), END), "the order of the sections")
+    rest = iter(stored)
+    streams = [next(rest) if size else b"" for size in sizes]
+    require(sizes == [len(stream) for stream in streams], "the sizes of the streams")
     require(len(coarsest) == channels and end == b"", "COARSEST and END")
 
     image = np.frombuffer(coarsest, np.uint8).astype(np.int64).reshape(1, 1, channels)

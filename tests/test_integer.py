@@ -86,7 +86,7 @@ def test_the_reference_equals_a_plain_sum(case: tuple[Layer, Bytes, Bytes | None
     layer, x, skip = case
     found = run("reference", layer, x, skip)
     c_out, c_in, size, _ = layer.weight.shape
-    low, high = (-(1 << 15), 1 << 15) if layer.head else (0, 255)
+    low, high = (-(1 << 15), (1 << 15) - 1) if layer.head else (0, 255)
     for o, row, column in product(range(c_out), *map(range, x.shape[1:])):
         total = Fraction(int(layer.bias[o]))
         for c, i, j in product(range(c_in), range(size), range(size)):
