@@ -53,7 +53,7 @@ def encode(image: ByteArray, *, model: str = "default", backend: str = "auto") -
     chosen = predictor.load(registry.by_name(model), backend)
     coarsest, fines = build(image, BIT_DEPTH)
     writer = _Writer(_tables(chosen))
-    _walk(chosen, shapes(height, width), coarsest, fines, writer)
+    walk(chosen, shapes(height, width), coarsest, fines, writer)
     header = Header(
         width=width,
         height=height,
@@ -91,7 +91,7 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
     coarsest = np.frombuffer(bytearray(container.coarsest), np.uint8).reshape(1, 1, header.channels)
     fines = [np.zeros((*level.fine, header.channels), np.uint8) for level in levels]
     reader = _Reader(_tables(chosen), [stream for (stream,) in container.levels])
-    image = _walk(chosen, levels, coarsest, fines, reader)
+    image = walk(chosen, levels, coarsest, fines, reader)
     if reader.information != header.information:
         raise FormatError(
             "the symbols do not have the information content that the header says: get a fresh copy of the "
@@ -115,14 +115,14 @@ def _tables(model: predictor.Model) -> TableSet:
     return TableSet(model.frequencies)
 
 
-class _Coder(Protocol):
-    """Writes or reads the streams of the levels, coarse to fine."""
+class Coder(Protocol):
+    """What a walk does with the symbols: write, read or count them, level by level, coarse to fine."""
 
     def code(self, values: ByteArray, centre: ByteArray, tables: npt.NDArray[np.uint16]) -> None:
         """One channel of one step: fine values (n, m), their centres and table numbers."""
 
     def end_level(self) -> None:
-        """The stream of the level is complete."""
+        """The level is complete."""
 
 
 class _Writer:
@@ -158,12 +158,12 @@ class _Reader:
         self._level += 1
 
 
-def _walk(
+def walk(
     model: predictor.Model,
     levels: Sequence[Level],
     coarsest: ByteArray,
     fines: Sequence[ByteArray],
-    coder: _Coder,
+    coder: Coder,
 ) -> ByteArray:
     """Code every level and give the whole image; a reader fills `fines` on the way."""
     coarse = coarsest

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ppyr.calibration import calibrate
 from ppyr.errors import PpyrError, UnsupportedImageError
 from ppyr.imagefile import READABLE, read_image
 from ppyr.models.export import export
@@ -98,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
     images = _photographs(args.folder, TRAINING_SIDE, reporter)
     validation = _photographs(args.validation, VALIDATION_SIDE, reporter) if args.validation else []
     network = NetworkConfig(**{field.name: getattr(args, field.name) for field in fields(NetworkConfig)})
+    progress = not args.quiet and sys.stderr.isatty()
     for stage in stages:
         done = train(
             images,
@@ -106,11 +108,12 @@ def run(args: argparse.Namespace) -> int:
             output,
             device=device,
             workers=args.workers,
-            progress=not args.quiet and sys.stderr.isatty(),
+            progress=progress,
         )
         reporter.note(f"{stage} is trained: {done}")
     if args.export:
-        reporter.note(f"the model is {export(checkpoints).write(output, args.export)}")
+        model = calibrate(export(checkpoints), images, progress=progress)
+        reporter.note(f"the model is {model.write(output, args.export)}")
     return 0
 
 

@@ -18,10 +18,9 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from .features import PHASES, anchor, coarse_features, residual_features, rounded
+from .predictor import CODING_ORDER
 
 ByteArray = npt.NDArray[np.uint8]
-#: Coding order of the channels: green, red, blue.
-CODING_ORDER = (1, 0, 2)
 
 PhaseTensors = tuple[Tensor, Tensor, Tensor]
 
@@ -87,7 +86,7 @@ def augmented_crop(
     if rng.random() < augmentation.downscale:
         window = min(int(size * rng.uniform(1.05, 2.0)), height, width)
     top, left = rng.integers(height - window + 1), rng.integers(width - window + 1)
-    crop = image[top : top + window, left : left + window, CODING_ORDER]
+    crop = image[top : top + window, left : left + window, CODING_ORDER[3]]
     if rng.random() < 0.5:
         crop = crop.transpose(1, 0, 2)
     crop = crop[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]

@@ -16,9 +16,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 @cache
 def installed() -> dict[bytes, Path]:
     """Model files by id."""
-    return {
-        bytes.fromhex(path.stem.rpartition("-")[2]): path for path in sorted(WEIGHTS.glob("*.safetensors"))
-    }
+    models = sorted(WEIGHTS.glob(f"*-{'[0-9a-f]' * 32}.safetensors"))
+    return {bytes.fromhex(path.stem.rpartition("-")[2]): path for path in models}
 
 
 def model_name(model_id: bytes) -> str | None:

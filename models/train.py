@@ -22,8 +22,9 @@ from ppyr.errors import ModelError
 
 from . import checkpoint
 from .checkpoint import Checkpoint, describe_photographs
-from .data import CODING_ORDER, Augmentation, ByteArray, CropBatches, CropSize, PhaseTensors, stage_batch
+from .data import Augmentation, ByteArray, CropBatches, CropSize, PhaseTensors, stage_batch
 from .network import NetworkConfig, StageNet
+from .predictor import CODING_ORDER
 
 Batch = tuple[torch.Tensor, dict[str, PhaseTensors]]
 
@@ -72,7 +73,7 @@ def validation_batches(images: Sequence[ByteArray], stage: str) -> list[Batch]:
         centres = []
         for image in images:
             top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-            centre = image[top : top + side, left : left + side, CODING_ORDER].astype(np.int32)
+            centre = image[top : top + side, left : left + side, CODING_ORDER[3]].astype(np.int32)
             centres.append(centre[:: size.decimation, :: size.decimation].transpose(2, 0, 1))
         batches += [stage_batch(np.stack(centres[i : i + 8])) for i in range(0, len(centres), 8)]
     return batches

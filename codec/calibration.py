@@ -1,0 +1,72 @@
+"""Calibration: the tables of a trained model, set to what photographs really do under it.
+
+Training assumes one smooth family of distributions for all tables. The symbols that each table meets on
+photographs are counted, and the counts correct the family's frequencies; predictions stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from ppyr.coding import BIT_DEPTH, ByteArray, walk
+from ppyr.geometry import shapes
+from ppyr.models.export import frequencies
+from ppyr.models.integer import backend
+from ppyr.models.predictor import Model
+from ppyr.models.weights import Weights
+from ppyr.pyramid import build
+
+#: Symbols that the family's own frequencies count for, and their least share among those counted.
+PRIOR_SYMBOLS = 3000
+PRIOR_SHARE = 0.2
+#: Photographs that are enough to count on.
+PHOTOGRAPHS = 120
+
+
+class _Counter:
+    def __init__(self, tables: int) -> None:
+        self.counts = np.zeros((tables, 256), np.int64)
+
+    def code(self, values: ByteArray, centre: ByteArray, tables: npt.NDArray[np.uint16]) -> None:
+        symbols = values - centre
+        pairs = tables.astype(np.int64) << 8 | symbols
+        self.counts += np.bincount(pairs.ravel(), minlength=self.counts.size).reshape(self.counts.shape)
+
+    def end_level(self) -> None:
+        pass
+
+
+def count_symbols(weights: Weights, photographs: Iterable[ByteArray]) -> npt.NDArray[np.int64]:
+    """How often each table meets each symbol, (T, 256), on photographs (H, W, 3), uint8."""
+    model = Model(weights, backend())
+    counter = _Counter(len(model.frequencies))
+    for photograph in photographs:
+        coarsest, fines = build(photograph, BIT_DEPTH)
+        walk(model, shapes(*photograph.shape[:2]), coarsest, fines, counter)
+    return counter.counts
+
+
+def calibrate(weights: Weights, photographs: Sequence[ByteArray], *, progress: bool = False) -> Weights:
+    """The model calibrated on at most `PHOTOGRAPHS` of `photographs` (H, W, 3), uint8, evenly chosen."""
+    chosen = photographs[:: -(-len(photographs) // PHOTOGRAPHS)]
+    bar = tqdm(chosen, unit="photograph", disable=not progress, desc="calibration")
+    return corrected(weights, count_symbols(weights, bar))
+
+
+def corrected(weights: Weights, counts: npt.NDArray[np.int64]) -> Weights:
+    """The model with its tables corrected by `counts` (T, 256); rarely met tables change little.
+
+    A table's frequencies become the mean of the counts and its own, which weigh as many symbols as
+    `PRIOR_SYMBOLS` and a share `PRIOR_SHARE` of those counted.
+    """
+    tables = weights.tensor("tables", np.uint32)
+    totals = counts.sum(1, keepdims=True)
+    prior = tables / tables.sum(1, keepdims=True) * (PRIOR_SYMBOLS + PRIOR_SHARE * totals)
+    changed = np.stack([frequencies(row) for row in counts + prior])
+    provenance = {**weights.provenance, "calibration": {"symbols": int(counts.sum())}}
+    return replace(weights, tensors={**weights.tensors, "tables": changed}, provenance=provenance)
