@@ -1,6 +1,8 @@
 # PYTHON makes the environment; PIP_ARGS goes to every pip install.
 PYTHON ?= python3
 PIP_ARGS ?=
+# Beside the package index, where the CPU builds of torch are; where this can not be reached, the index must have one.
+TORCH_WHEELS ?= https://download.pytorch.org/whl/cpu/torch/
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -12,6 +14,7 @@ env: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install $(PIP_ARGS) --retries 1 --find-links $(TORCH_WHEELS) -c constraints.txt torch
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[dev]'
 	touch $@
 
