@@ -17,10 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from .features import PHASES, anchor, coarse_features, residual_features, rounded
+from .features import PHASES, ByteArray, anchor, coarse_features, residual_features, rounded
 from .predictor import CODING_ORDER
-
-ByteArray = npt.NDArray[np.uint8]
 
 PhaseTensors = tuple[Tensor, Tensor, Tensor]
 

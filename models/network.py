@@ -19,7 +19,7 @@ gradients.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -52,10 +52,6 @@ class NetworkConfig:
     trunk_blocks: int = 2
     phase_blocks: int = 1
     step_width: int = 64
-
-    def as_dict(self) -> dict[str, int]:
-        """The fields by name."""
-        return asdict(self)
 
 
 def straight_through(value: Tensor, rounded: Tensor) -> Tensor:

@@ -22,7 +22,8 @@ from ppyr.errors import ModelError
 
 from . import checkpoint
 from .checkpoint import Checkpoint, describe_photographs
-from .data import Augmentation, ByteArray, CropBatches, CropSize, PhaseTensors, stage_batch
+from .data import Augmentation, CropBatches, CropSize, PhaseTensors, stage_batch
+from .features import ByteArray
 from .network import NetworkConfig, StageNet
 from .predictor import CODING_ORDER
 
@@ -49,9 +50,8 @@ class TrainingConfig:
     `minutes` is the budget of training time (kept over interruptions); the learning rate falls as a cosine of
     the part that is spent, and the last `integer_part` of it trains the rounded network.
 
-    `autocast` is torch's bfloat16 autocast. In these convolutions it is twice as slow as float32 on the
-    two-core machine where the shipped model was trained (160 against 320 GFLOP/s, torch 2.13.0), and faster
-    on GPUs.
+    `autocast` is torch's bfloat16 autocast. In these convolutions it is slower than float32 on the two-core
+    machine where the shipped model was trained (torch 2.13.0), and faster on GPUs.
     """
 
     stage: str
