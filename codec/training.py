@@ -15,9 +15,10 @@ import torch
 from ppyr.calibration import calibrate
 from ppyr.errors import PpyrError, UnsupportedImageError
 from ppyr.imagefile import READABLE, read_image
+from ppyr.models import weights
 from ppyr.models.export import export
 from ppyr.models.network import NetworkConfig
-from ppyr.models.train import TRAINING_SIDE, VALIDATION_SIDE, TrainingConfig, train
+from ppyr.models.train import GRAPHICS_SIDE, TRAINING_SIDE, VALIDATION_SIDE, TrainingConfig, train
 from ppyr.models.weights import STAGES
 from ppyr.plan import UsageError, expand
 from ppyr.report import Reporter, describe
@@ -45,12 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help=f"others for the log, {VALIDATION_SIDE} pixels a side or larger",
     )
+    parser.add_argument(
+        "--graphics", metavar="FOLDER", help="screenshots, charts and drawings, for a few of the crops"
+    )
     parser.add_argument("--output", required=True, metavar="FOLDER", help="checkpoints, logs and the model")
     parser.add_argument(
         "--network", default="all", choices=[*STAGES, "all"], help="what to train (default: %(default)s)"
     )
     parser.add_argument(
         "--minutes", type=_minutes, required=True, metavar="M", help="training time of each network"
+    )
+    parser.add_argument(
+        "--start",
+        metavar="FILE",
+        help="a model file to go on from, of the same sizes (default: from nothing)",
     )
     for field in fields(NetworkConfig):
         least, what = _SIZES[field.name]
@@ -85,7 +94,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UsageError: a folder has no image files, or the networks to export would not all be there.
         UnsupportedImageError: no photograph is large enough.
-        ModelError: a checkpoint is damaged, or was made with other settings or photographs.
+        ModelError: a checkpoint is damaged, or was made with other settings or images; or the model to start
+            from is damaged or has networks of other sizes.
     """
     stages = STAGES if args.network == "all" else (args.network,)
     output = Path(args.output)
@@ -96,8 +106,10 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{output} has no checkpoint of {', '.join(missing)}: train all before --export")
     reporter = Reporter(quiet=args.quiet)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
-    images = _photographs(args.folder, TRAINING_SIDE, reporter)
-    validation = _photographs(args.validation, VALIDATION_SIDE, reporter) if args.validation else []
+    images = _images(args.folder, TRAINING_SIDE, reporter)
+    validation = _images(args.validation, VALIDATION_SIDE, reporter) if args.validation else []
+    graphics = _images(args.graphics, GRAPHICS_SIDE, reporter) if args.graphics else []
+    start = weights.read(Path(args.start)) if args.start else None
     network = NetworkConfig(**{field.name: getattr(args, field.name) for field in fields(NetworkConfig)})
     progress = not args.quiet and sys.stderr.isatty()
     for stage in stages:
@@ -106,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
             validation,
             TrainingConfig(stage, args.minutes, network, seed=args.seed, autocast=args.autocast),
             output,
+            graphics=graphics,
+            start=start,
             device=device,
             workers=args.workers,
             progress=progress,
@@ -117,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _photographs(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
+def _images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
     """Every image of a folder as (H, W, 3) uint8; a line is printed for each that is left out."""
     images = []
     for file, _ in expand(folder, READABLE, recursive=True):
@@ -133,7 +147,7 @@ def _photographs(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]
         images.append(np.dstack([image] * 3) if image.ndim == 2 else image)
     if not images:
         raise UnsupportedImageError(
-            f"{folder} has no photograph of {side} pixels a side: add larger ones", expected=side
+            f"{folder} has no image of {side} pixels a side: add larger ones", expected=side
         )
     return images
 

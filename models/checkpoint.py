@@ -22,19 +22,22 @@ class Checkpoint:
 
     Attributes:
         network: state of the network.
-        optimizer: state of the optimizer.
+        optimizers: state of each optimizer.
         config: the settings, `TrainingConfig` as a nested dict.
         step: number of steps done.
         spent: seconds of training time.
-        photographs: see `describe_photographs`; None if not recorded.
+        start: id of the model that it began with; None for random weights.
+        photographs, graphics: what it was trained on, see `describe`; None if not recorded.
     """
 
     network: dict[str, Any]
-    optimizer: dict[str, Any]
+    optimizers: list[dict[str, Any]]
     config: dict[str, Any]
     step: int
     spent: float
+    start: str | None = None
     photographs: dict[str, Any] | None = None
+    graphics: dict[str, Any] | None = None
 
 
 def read(path: Path) -> Checkpoint:
@@ -60,8 +63,8 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     partial.replace(path)
 
 
-def describe_photographs(images: Sequence[npt.NDArray[np.uint8]]) -> dict[str, Any]:
-    """Count the photographs, and take the SHA-256 over those of each one's shape and pixels, in order."""
+def describe(images: Sequence[npt.NDArray[np.uint8]]) -> dict[str, Any]:
+    """Count the images, and take the SHA-256 over those of each one's shape and pixels, in order."""
     digest = hashlib.sha256()
     for image in images:
         pixels = hashlib.sha256(f"{image.shape}".encode())

@@ -1,8 +1,8 @@
 """Training crops: photographs, made to look like more photographs than there are.
 
-Augmentation widens what the network sees: flips and transposes, extra downscaling, gain and gamma, noise
-like that of sensors, chroma that was subsampled and interpolated again, and gray. Everything follows from
-one seed.
+Augmentation widens what the network sees: flips and transposes, extra downscaling, sharpening, stronger and
+other colours, gain and gamma, noise like that of sensors, chroma that was subsampled and interpolated again,
+gray, and a few windows of graphics. Everything follows from one seed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ PhaseTensors = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Chance of each change of a crop."""
+    """Chance of each change of a crop, and that its window is of graphics if there are any."""
 
     downscale: float = 0.2
+    sharpen: float = 0.2
+    colour: float = 0.3
     gain: float = 0.3
     noise: float = 0.3
     chroma: float = 0.3
     gray: float = 0.03
+    graphics: float = 0.06
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,15 @@ def augmented_crop(
     x = torch.from_numpy(crop.transpose(2, 0, 1).astype(np.float32))[None]
     if window != size:
         x = functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
+    if rng.random() < augmentation.sharpen:
+        x = _sharpened(x, rng)
+    if rng.random() < augmentation.colour:
+        x = _recoloured(x, rng)
     if rng.random() < augmentation.gain:
         x = 255 * (x / 255).clamp(0, 1) ** rng.uniform(0.7, 1.4) * rng.uniform(0.6, 1.2) + rng.uniform(
             -15, 15
         )
-        x = x + torch.from_numpy(rng.uniform(-0.5, 0.5, x.shape).astype(np.float32))
+        x = x + _dither(x.shape, rng)
     if rng.random() < augmentation.noise:
         x = x + _noise(x.shape, rng)
     if rng.random() < augmentation.chroma:
@@ -103,6 +110,28 @@ def augmented_crop(
     if rng.random() < augmentation.gray:
         x = x.mean(1, keepdim=True).expand(-1, 3, -1, -1)
     return x[0].round().clamp(0, 255).numpy().astype(np.int32)
+
+
+def _sharpened(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """An unsharp mask of radius one."""
+    soft = functional.avg_pool2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    return x + rng.uniform(0.3, 1.5) * (x - soft)
+
+
+def _recoloured(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Other saturation, contrast and balance, half of the time with the channels exchanged."""
+    luma = x.mean(1, keepdim=True)
+    x = luma + rng.uniform(0.4, 2.5) * (x - luma)
+    if rng.random() < 0.5:
+        x = x[:, rng.permutation(3)]
+    balance = torch.from_numpy(rng.uniform(0.8, 1.25, (1, 3, 1, 1)).astype(np.float32))
+    x = 128 + rng.uniform(0.8, 1.6) * (x * balance - 128)
+    return x + _dither(x.shape, rng)
+
+
+def _dither(shape: Sequence[int], rng: np.random.Generator) -> Tensor:
+    """Uniform noise of one grey level, which fills the gaps that a stretched histogram has."""
+    return torch.from_numpy(rng.uniform(-0.5, 0.5, shape).astype(np.float32))
 
 
 def _noise(shape: Sequence[int], rng: np.random.Generator) -> Tensor:
@@ -133,12 +162,20 @@ class CropBatches(Dataset[tuple[Tensor, dict[str, PhaseTensors]]]):
         sizes: of the crops, drawn by their shares.
         augmentation: chances of each change.
         seed: of everything random.
+        graphics: further images (H, W, 3), uint8; those smaller than the windows are left out.
     """
 
     def __init__(
-        self, images: Sequence[ByteArray], sizes: Sequence[CropSize], augmentation: Augmentation, seed: int
+        self,
+        images: Sequence[ByteArray],
+        sizes: Sequence[CropSize],
+        augmentation: Augmentation,
+        seed: int,
+        graphics: Sequence[ByteArray] = (),
     ) -> None:
         self.images, self.sizes, self.augmentation, self.seed = images, sizes, augmentation, seed
+        window = max(size.window for size in sizes)
+        self.graphics = [image for image in graphics if min(image.shape[:2]) >= window]
 
     def pixels(self, number: int) -> npt.NDArray[np.int32]:
         """Crops (B, 3, side, side) in coding order, int32."""
@@ -148,7 +185,9 @@ class CropBatches(Dataset[tuple[Tensor, dict[str, PhaseTensors]]]):
         step, crops = size.decimation, []
         subsamples = max(1, step // 2)
         for _ in range(size.batch // subsamples):
-            image = self.images[int(rng.integers(len(self.images)))]
+            graphics = self.graphics and rng.random() < self.augmentation.graphics
+            source = self.graphics if graphics else self.images
+            image = source[int(rng.integers(len(source)))]
             crop = augmented_crop(image, rng, size.window, self.augmentation)
             positions = rng.choice(step * step, subsamples, replace=False)
             crops += [crop[:, place // step :: step, place % step :: step] for place in positions]

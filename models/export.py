@@ -1,4 +1,4 @@
-"""From a trained network to the integers that define a model."""
+"""From a trained network to the integers that define a model, and back to go on training."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ppyr.errors import ModelError
+
 from . import checkpoint
+from .features import ZERO_POINT
 from .grid import SHAPES, TableGrid
 from .likelihood import ALPHABET, SCALES, SCALES_PER_OCTAVE, SMALLEST_SCALE, TOTAL, interval_mass
-from .network import HEAD_BITS, UNIT_BITS, Conv, NetworkConfig, StageNet, weight_exponents
+from .network import Conv, NetworkConfig, StageNet, weight_exponents
+from .predictor import layer_rules
 from .weights import STAGES, Tensors, Weights
 
 
@@ -48,16 +52,17 @@ def frequencies(mass: npt.NDArray[np.float64]) -> npt.NDArray[np.uint32]:
     return found.astype(np.uint32)
 
 
-def integers(conv: Conv, head: bool) -> dict[str, npt.NDArray[np.generic]]:
-    """A layer's weights, biases and shifts as `integer.Layer` wants them."""
+def integers(conv: Conv, output_bits: tuple[int, ...], offset: int) -> dict[str, npt.NDArray[np.generic]]:
+    """A layer's weights, biases and shifts as `integer.Layer` wants them; `offset` is added to its output."""
     with torch.no_grad():
         exponent = weight_exponents(conv.weight)
         weight = torch.round(conv.weight * torch.exp2(exponent))
         exponent = exponent.flatten()
-        bias = torch.round(conv.bias.double() * torch.exp2(exponent.double() + UNIT_BITS))
-        shift = exponent + UNIT_BITS - torch.tensor(HEAD_BITS) if head else exponent
+        bias = torch.round(conv.bias.double() * torch.exp2(exponent.double() + conv.input_bits))
+        shift = exponent + conv.input_bits - torch.tensor(output_bits)
+        bias += offset * torch.exp2(shift.double())
     return {
-        "weight": weight.numpy().astype(np.int8),
+        "weight": weight.numpy().astype(np.int8, order="C"),
         "bias": bias.numpy().astype(np.int32),
         "shift": shift.numpy().astype(np.int8),
     }
@@ -69,9 +74,45 @@ def model(networks: Mapping[str, StageNet], provenance: dict[str, Any]) -> Weigh
     tensors: Tensors = {"fraction_bits": grid_bits, "tables": tables(TableGrid(grid_bits))}
     for stage in STAGES:
         for name, conv in networks[stage].convolutions():
-            for part, value in integers(conv, name.startswith("head.")).items():
+            for part, value in integers(conv, networks[stage].output_bits(name), _offset(name)).items():
                 tensors[f"{stage}.{name}.{part}"] = value
     return Weights(tensors, provenance)
+
+
+def network(weights: Weights, stage: str) -> StageNet:
+    """The network of a stage with the weights and biases that its integers stand for.
+
+    Raises:
+        ModelError: the model does not tell the sizes of its networks, or its layers have others.
+    """
+    try:
+        net = StageNet(NetworkConfig(**weights.provenance[stage]["config"]["network"]))
+    except (KeyError, TypeError):
+        raise ModelError(
+            f"the model does not tell the sizes of its network {stage}: train from nothing"
+        ) from None
+    for name, conv in net.convolutions():
+        layer = weights.layer(f"{stage}.{name}", **layer_rules(name))
+        shift = torch.from_numpy(layer.shift.astype(np.float64))
+        exponent = shift - conv.input_bits + torch.tensor(net.output_bits(name))
+        bias = torch.from_numpy(layer.bias.astype(np.float64)) - _offset(name) * torch.exp2(shift)
+        weight = torch.from_numpy(layer.weight.astype(np.float64)) * torch.exp2(-exponent).view(-1, 1, 1, 1)
+        if weight.shape != conv.weight.shape:
+            raise ModelError(
+                f"layer {name} of network {stage} is not of the sizes that the model tells: train from "
+                "nothing",
+                expected=tuple(conv.weight.shape),
+                found=tuple(weight.shape),
+            )
+        with torch.no_grad():
+            conv.weight.copy_(weight)
+            conv.bias.copy_(bias * torch.exp2(-exponent - conv.input_bits))
+    return net
+
+
+def _offset(name: str) -> int:
+    """What a layer's output has added; layers with a skip input get the stream's zero point from it."""
+    return ZERO_POINT if name == "trunk_in" else 0
 
 
 def export(checkpoints: Mapping[str, Path]) -> Weights:
@@ -91,7 +132,9 @@ def export(checkpoints: Mapping[str, Path]) -> Weights:
         networks[stage].load_state_dict(trained.network)
         provenance[stage] = {
             "config": trained.config,
+            "start": trained.start,
             "photographs": trained.photographs,
+            "graphics": trained.graphics,
             "steps": trained.step,
             "seconds": round(trained.spent),
         }

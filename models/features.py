@@ -42,10 +42,13 @@ def signed(a: IntArray) -> ByteArray:
 
 
 def coarse_features(p00: IntArray) -> ByteArray:
-    """Pixels and sharpened differences to the right and below: (..., C, h, w) -> (..., 3 C, h, w)."""
-    across = signed(SHARPNESS * (right_of(p00) - p00))
-    down = signed(SHARPNESS * (below(p00) - p00))
-    return np.concatenate((p00.astype(np.uint8), across, down), axis=-3)
+    """Pixels and their differences to the right and below, plain and sharpened.
+
+    (..., C, h, w) -> (..., 5 C, h, w).
+    """
+    across, down = right_of(p00) - p00, below(p00) - p00
+    sharp = signed(SHARPNESS * across), signed(SHARPNESS * down)
+    return np.concatenate((p00.astype(np.uint8), signed(across), signed(down), *sharp), axis=-3)
 
 
 def anchor(phase: str, known: dict[str, IntArray]) -> IntArray:

@@ -11,9 +11,10 @@ sub-lattices::
 
     a step:  u on its sub-lattice --(+ 3x3 of the phase's earlier subsampled images)--> 1x1 -> 1x1 -> head
 
-Activations are unsigned bytes in units of 1/32, which float training keeps as a clamp to [0, 255/32]. With
-`quantize` set, weights and activations are rounded to what the integer layers hold, straight through for
-gradients.
+The features u are a residual stream of signed bytes in units of 1/16, what is between the two layers of a
+block or step unsigned bytes in units of 1/32; float training keeps both as clamps. The stream is not
+rectified: a channel that a rectifier silenced everywhere would get no gradient any more. With `quantize`
+set, weights and activations are rounded to what the integer layers hold, straight through for gradients.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ from .features import PHASES, ZERO_POINT
 from .grid import MEAN_BITS
 from .integer import ACTIVATION_MAX, WEIGHT_MAX
 from .likelihood import bits
-from .predictor import COUPLING_BITS, COUPLING_LIMITS, PLANES, ends_block
+from .predictor import COUPLING_BITS, COUPLING_LIMITS, PLANES, begins_block, ends_block
 from .steps import SUBLATTICE
 
+#: Binary digits after the point of features and hidden activations, and of the residual stream.
 UNIT_BITS = 5
+STREAM_BITS = 4
 UNIT = 2.0**-UNIT_BITS
-CEILING = ACTIVATION_MAX * UNIT
 
 #: What a head says: offset of the mean, scale and shape of each channel in coding order (G, R, B), and the
 #: couplings G-R, G-B and R-B; binary logarithm of the integer steps for one unit of the head's real output.
@@ -62,42 +64,61 @@ def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
 def weight_exponents(weight: Tensor) -> Tensor:
     """Per output channel the largest k with round(max|w| 2^k) <= 64, as float (C_out, 1, 1, 1)."""
     peak = weight.detach().float().abs().amax((1, 2, 3), keepdim=True).clamp(min=2.0**-12)
-    return torch.floor(torch.log2(WEIGHT_MAX / peak)).clamp(0, 12)
+    return torch.floor(torch.log2(WEIGHT_MAX / peak)).clamp(1, 12)
 
 
-class Conv(nn.Conv2d):
-    """A convolution whose weights can be rounded to |w| <= 64 steps of a power of two per output channel."""
+class Conv(nn.Module):
+    """A convolution whose weights can be rounded to |w| <= 64 steps of a power of two per output channel.
 
-    bias: Tensor
+    Its input has `input_bits` binary digits after the point. The weights are kept as a matrix
+    (C_out, size * size * C_in), which is what the optimizer of matrices takes.
+    """
+
     quantize = False
 
-    def __init__(self, c_in: int, c_out: int, size: int) -> None:
-        super().__init__(c_in, c_out, size, padding=size // 2)
+    def __init__(self, c_in: int, c_out: int, size: int, input_bits: int = UNIT_BITS) -> None:
+        super().__init__()
+        self.c_in, self.size, self.input_bits = c_in, size, input_bits
+        self.matrix = nn.Parameter(torch.empty(c_out, size * size * c_in))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+
+    @property
+    def weight(self) -> Tensor:
+        """The weights as (C_out, C_in, size, size), channels last."""
+        return self.matrix.view(-1, self.size, self.size, self.c_in).permute(0, 3, 1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, h, w) -> (B, C_out, h, w)."""
-        weight, bias = self.weight, self.bias
+        weight: Tensor = self.weight
+        bias: Tensor = self.bias
         if self.quantize:
             step = torch.exp2(-weight_exponents(weight))
             weight = straight_through(weight, torch.round(weight / step) * step)
-            bias_step = step.flatten() * UNIT
+            bias_step = step.flatten() * 2.0**-self.input_bits
             bias = straight_through(bias, torch.round(bias / bias_step) * bias_step)
-        return nn.functional.conv2d(x, weight, bias, padding=self.padding)
+        return nn.functional.conv2d(x, weight, bias, padding=self.size // 2)
 
 
 class _Activation(torch.autograd.Function):
-    """Clamp to [0, 255/32], and round to 1/32 if asked; the gradient passes where the clamp does not act."""
+    """Clamp to low..low + 255 units, rounded to whole ones if asked; the gradient passes inside the clamp."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, quantize: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, unit: float, low: int, quantize: bool) -> Tensor:
         ctx.save_for_backward(x)
-        x = x.clamp(0, CEILING)
-        return x.div_(UNIT).round_().mul_(UNIT) if quantize else x
+        ctx.limits = (low * unit, (low + ACTIVATION_MAX) * unit)
+        x = x.clamp(*ctx.limits)
+        return x.div_(unit).round_().mul_(unit) if quantize else x
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         (x,) = ctx.saved_tensors
-        return torch.ops.aten.hardtanh_backward(grads[0], x, 0.0, CEILING), None
+        return torch.ops.aten.hardtanh_backward(grads[0], x, *ctx.limits), None, None, None
+
+
+def _block_layers(width: int, blocks: int) -> nn.ModuleList:
+    """The layers of residual blocks: from the stream, and back to it."""
+    bits = (STREAM_BITS, UNIT_BITS) * blocks
+    return nn.ModuleList(Conv(width, width, 3, input_bits) for input_bits in bits)
 
 
 class StageNet(nn.Module):
@@ -112,15 +133,10 @@ class StageNet(nn.Module):
         self.config = config
         self.quantize = False
         width = config.width
-        self.trunk_in = Conv(3 * PLANES, width, 3)
-        self.trunk = nn.ModuleList(Conv(width, width, 3) for _ in range(2 * config.trunk_blocks))
+        self.trunk_in = Conv(5 * PLANES, width, 3)
+        self.trunk = _block_layers(width, config.trunk_blocks)
         self.phase_in = nn.ModuleDict({p: Conv(2 * PLANES, width, 3) for p in PHASES[:-1]})
-        self.phase = nn.ModuleDict(
-            {
-                p: nn.ModuleList(Conv(width, width, 3) for _ in range(2 * config.phase_blocks))
-                for p in PHASES[:-1]
-            }
-        )
+        self.phase = nn.ModuleDict({p: _block_layers(width, config.phase_blocks) for p in PHASES[:-1]})
         self.step_in = nn.ModuleDict()
         self.step_mid = nn.ModuleDict()
         self.head = nn.ModuleDict()
@@ -129,7 +145,7 @@ class StageNet(nn.Module):
                 name = f"{phase}_{step}"
                 if step:
                     self.step_in[name] = Conv(2 * PLANES * step, width, 3)
-                self.step_mid[name] = Conv(width, config.step_width, 1)
+                self.step_mid[name] = Conv(width, config.step_width, 1, STREAM_BITS)
                 self.head[name] = Conv(config.step_width, HEAD_OUTPUTS, 1)
         self.reset()
 
@@ -137,13 +153,13 @@ class StageNet(nn.Module):
         """Small residual branches and heads that start at `HEAD_START`."""
         start = torch.tensor(HEAD_START) / torch.exp2(torch.tensor(HEAD_BITS))
         for name, conv in self.convolutions():
-            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            nn.init.zeros_(conv.bias)
             with torch.no_grad():
+                nn.init.kaiming_normal_(conv.matrix, nonlinearity="relu")
+                nn.init.zeros_(conv.bias)
                 if ends_block(name):
-                    conv.weight.mul_(0.3)
+                    conv.matrix.mul_(0.2)
                 elif name.startswith("head."):
-                    conv.weight.mul_(0.05)
+                    conv.matrix.mul_(0.05)
                     conv.bias.copy_(start)
 
     def convolutions(self) -> Iterator[tuple[str, Conv]]:
@@ -152,31 +168,44 @@ class StageNet(nn.Module):
             if isinstance(module, Conv):
                 yield name, module
 
+    def output_bits(self, name: str) -> tuple[int, ...]:
+        """Binary digits after the point of a layer's output: one for all channels, or one each of a head."""
+        kind = name.partition(".")[0]
+        if kind == "head":
+            return HEAD_BITS
+        return (UNIT_BITS,) if begins_block(name) or kind == "step_mid" else (STREAM_BITS,)
+
     def set_quantize(self, on: bool) -> None:
         """Switch rounding of weights and activations on or off."""
         self.quantize = on
         for _, conv in self.convolutions():
             conv.quantize = on
 
-    def activate(self, x: Tensor) -> Tensor:
-        """What the next layer sees of `x`, elementwise."""
-        activated: Tensor = _Activation.apply(x, self.quantize)  # type: ignore[no-untyped-call]
-        return activated
+    def hidden(self, x: Tensor) -> Tensor:
+        """Rectified bytes between two layers, elementwise."""
+        bounded: Tensor = _Activation.apply(x, UNIT, 0, self.quantize)  # type: ignore[no-untyped-call]
+        return bounded
+
+    def stream(self, x: Tensor) -> Tensor:
+        """Signed bytes of the residual stream, elementwise."""
+        unit = 2.0**-STREAM_BITS
+        bounded: Tensor = _Activation.apply(x, unit, -ZERO_POINT, self.quantize)  # type: ignore[no-untyped-call]
+        return bounded
 
     def blocks(self, x: Tensor, stack: nn.Module) -> Tensor:
         """Residual blocks, two convolutions each."""
         convs = list(stack.children())
         for first, second in zip(convs[::2], convs[1::2], strict=True):
-            x = self.activate(x + second(self.activate(first(x))))
+            x = self.stream(x + second(self.hidden(first(x))))
         return x
 
     def forward(self, coarse: Tensor, phases: dict[str, tuple[Tensor, Tensor, Tensor]]) -> Tensor:
         """Bits of each of the 12 steps, summed over the batch.
 
-        `coarse` (B, 9, h, w): coarse features; `phases[p]`: residual features (B, 6, h, w), anchors in
+        `coarse` (B, 15, h, w): coarse features; `phases[p]`: residual features (B, 6, h, w), anchors in
         quarters (B, 3, h, w) and pixels (B, 3, h, w), all float32 holding the integers of `features`.
         """
-        u = self.activate(self.trunk_in((coarse - ZERO_POINT) * UNIT))  # (B, K, h, w)
+        u = self.stream(self.trunk_in((coarse - ZERO_POINT) * UNIT))  # (B, K, h, w)
         u = self.blocks(u, self.trunk)
         heads: list[tuple[Tensor, Tensor, Tensor]] = []
         for phase in PHASES:
@@ -188,14 +217,14 @@ class StageNet(nn.Module):
                 sub = (..., slice(dy, None, 2), slice(dx, None, 2))
                 x = u[sub]
                 if earlier:
-                    x = self.activate(x + self.step_in[name](torch.cat(earlier, 1)))
-                x = self.activate(self.step_mid[name](x))
+                    x = self.stream(x + self.step_in[name](torch.cat(earlier, 1)))
+                x = self.hidden(self.step_mid[name](x))
                 with torch.autocast(x.device.type, enabled=False):
                     said = self.head[name](x.float())  # (B, 12, h/2, w/2)
                 heads.append((said, quarters[sub], pixels[sub]))
                 earlier.append(features[sub])
             if phase != PHASES[-1]:
-                u = self.activate(u + self.phase_in[phase](features))
+                u = self.stream(u + self.phase_in[phase](features))
                 u = self.blocks(u, self.phase[phase])
         with torch.autocast(u.device.type, enabled=False):
             return self.pixel_bits(*(torch.stack(t) for t in zip(*heads, strict=True))).sum((1, 2, 3, 4))

@@ -69,10 +69,15 @@ def layer_rules(layer: str) -> dict[str, Any]:
     """What a layer's name says of it: inputs with a zero point, a skip input, a head."""
     kind = layer.partition(".")[0]
     return {
-        "zero_point": ZERO_POINT if kind in ("trunk_in", "phase_in", "step_in") else 0,
+        "zero_point": 0 if kind == "head" or ends_block(layer) else ZERO_POINT,
         "skip": kind in ("phase_in", "step_in") or ends_block(layer),
         "head": kind == "head",
     }
+
+
+def begins_block(layer: str) -> bool:
+    """Whether a layer's name says that it is the first one of a residual block."""
+    return layer.startswith(("trunk.", "phase.")) and not ends_block(layer)
 
 
 def ends_block(layer: str) -> bool:

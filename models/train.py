@@ -16,39 +16,46 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import optim
 from tqdm import tqdm
 
 from ppyr.errors import ModelError
 
 from . import checkpoint
-from .checkpoint import Checkpoint, describe_photographs
+from .checkpoint import Checkpoint, describe
 from .data import Augmentation, CropBatches, CropSize, PhaseTensors, stage_batch
+from .export import network
 from .features import ByteArray
 from .network import NetworkConfig, StageNet
 from .predictor import CODING_ORDER
+from .weights import Weights
 
 Batch = tuple[torch.Tensor, dict[str, PhaseTensors]]
 
 #: Sizes of the training crops of every stage.
 CROP_SIZES: dict[str, tuple[CropSize, ...]] = {
-    "finest": (CropSize(1, 128, 8),),
-    "next": (CropSize(2, 128, 8),),
-    "rest": (CropSize(4, 80, 12, 0.6), CropSize(8, 40, 32, 0.25), CropSize(16, 20, 64, 0.15)),
+    "finest": (CropSize(1, 128, 4),),
+    "next": (CropSize(2, 128, 4),),
+    "rest": (CropSize(4, 80, 10, 0.6), CropSize(8, 40, 32, 0.25), CropSize(16, 20, 64, 0.15)),
 }
 #: Shorter side, in pixels, that a photograph needs to train every stage, and to validate every stage.
 TRAINING_SIDE = max(size.window for sizes in CROP_SIZES.values() for size in sizes)
 VALIDATION_SIDE = 512
+#: The same of graphics, for the finest stage; smaller ones than `TRAINING_SIDE` train no coarser stage.
+GRAPHICS_SIDE = 128
 
+GRADIENT_LIMIT = 5.0
 REPORTS = 25
 LONGEST_REPORT = 300.0
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything that decides a training run besides its photographs.
+    """Everything that decides a training run besides its images.
 
-    `minutes` is the budget of training time (kept over interruptions); the learning rate falls as a cosine of
-    the part that is spent, and the last `integer_part` of it trains the rounded network.
+    Muon with `learning_rate` trains the weights, AdamW with `bias_rate` the biases. `minutes` is the budget
+    of training time (kept over interruptions); both rates fall as a cosine of the part that is spent, and the
+    last `integer_part` of it trains the rounded network.
 
     `autocast` is torch's bfloat16 autocast. In these convolutions it is slower than float32 on the two-core
     machine where the shipped model was trained (torch 2.13.0), and faster on GPUs.
@@ -58,8 +65,11 @@ class TrainingConfig:
     minutes: float
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
-    learning_rate: float = 2.5e-3
-    warmup_steps: int = 100
+    learning_rate: float = 1e-2
+    momentum: float = 0.9
+    weight_decay: float = 0.01
+    bias_rate: float = 2.5e-3
+    warmup_steps: int = 50
     integer_part: float = 0.2
     seed: int = 1
     autocast: bool = False
@@ -85,6 +95,8 @@ def train(
     config: TrainingConfig,
     folder: Path,
     *,
+    graphics: Sequence[ByteArray] = (),
+    start: Weights | None = None,
     device: str = "cpu",
     workers: int = 1,
     max_steps: int | None = None,
@@ -96,20 +108,23 @@ def train(
         images: training photographs (H, W, 3), uint8, at least `TRAINING_SIDE` pixels a side.
         validation: photographs of the same kind, at least `VALIDATION_SIDE` pixels a side, for the log only.
         config: the run's settings.
+        graphics: images that are no photographs, (H, W, 3), uint8, of any size, for a few of the crops.
         folder: where checkpoint and log (`<stage>.jsonl`) live.
+        start: a model to go on from, with networks of the same sizes; None to begin with random weights.
         device: "cpu" or "cuda".
         workers: processes that make crops; 0 makes them in this one.
         max_steps: stop after this many steps in all, as if interrupted; None to spend the whole budget.
         progress: show a bar on standard error.
 
     Raises:
-        ModelError: the checkpoint in `folder` is damaged, or was made with other settings or photographs.
+        ModelError: the checkpoint in `folder` is damaged, or was made with other settings or images; or
+            `start` has networks of other sizes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(images, config, folder / f"{config.stage}.pt", device)
+    run = _Run(images, graphics, config, start, folder / f"{config.stage}.pt", device)
     held_out = validation_batches(validation, config.stage)
     budget = config.minutes * 60
-    batches = CropBatches(images, CROP_SIZES[config.stage], config.augmentation, config.seed)
+    batches = CropBatches(images, CROP_SIZES[config.stage], config.augmentation, config.seed, graphics)
     stream = iter(batches.loader(run.step, workers))
     losses: list[float] = []
     next_report = run.spent
@@ -138,30 +153,44 @@ class _Run:
     """The state of a training run: network, optimizer, steps done and seconds spent."""
 
     def __init__(
-        self, images: Sequence[ByteArray], config: TrainingConfig, checkpoint_path: Path, device: str
+        self,
+        images: Sequence[ByteArray],
+        graphics: Sequence[ByteArray],
+        config: TrainingConfig,
+        start: Weights | None,
+        checkpoint_path: Path,
+        device: str,
     ) -> None:
         self.config, self.checkpoint, self.device = config, checkpoint_path, device
-        self.photographs = describe_photographs(images)
+        self.images = {"photographs": describe(images), "graphics": describe(graphics)}
         self.step, self.spent = 0, 0.0
         torch.manual_seed(config.seed)
-        self.net = StageNet(config.network)
+        self.net = network(start, config.stage) if start else StageNet(config.network)
+        if self.net.config != config.network:
+            raise ModelError(
+                f"the network {config.stage} of the model to start from has other sizes: give the same ones",
+                expected=asdict(self.net.config),
+                found=asdict(config.network),
+            )
+        self.start = start.id.hex() if start else None
         self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.learning_rate, weight_decay=1e-4)
+        self.optimizers = _optimizers(self.net, config)
         if checkpoint_path.exists():
             self._resume(checkpoint.read(checkpoint_path))
 
     def _resume(self, found: Checkpoint) -> None:
-        wanted = {"config": asdict(self.config), "photographs": self.photographs}
-        had = {"config": found.config, "photographs": found.photographs}
+        wanted = {"config": asdict(self.config), "start": self.start, **self.images}
+        had = {key: getattr(found, key) for key in wanted}
         if had != wanted:
             raise ModelError(
-                f"{self.checkpoint} was made with other settings or photographs: give the same ones to go "
+                f"{self.checkpoint} was made with other settings or images: give the same ones to go "
                 "on, or another folder",
                 expected=had,
                 found=wanted,
             )
         self.net.load_state_dict(found.network)
-        self.optimizer.load_state_dict(found.optimizer)
+        for optimizer, state in zip(self.optimizers, found.optimizers, strict=True):
+            optimizer.load_state_dict(state)
         self.step, self.spent = found.step, found.spent
 
     def advance(self, batches: Any) -> float:
@@ -169,15 +198,19 @@ class _Run:
         began = time.monotonic()
         part = self.spent / (self.config.minutes * 60)
         self.net.set_quantize(part >= 1 - self.config.integer_part)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(part)
+        for optimizer, rate in zip(
+            self.optimizers, (self.config.learning_rate, self.config.bias_rate), strict=True
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * self._schedule(part)
         coarse, phases = self._moved(next(batches))
         with self._autocast():
             loss = self.net(coarse, phases).sum() / _samples(phases)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.net.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimizer.step()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), GRADIENT_LIMIT)
+        for optimizer in self.optimizers:
+            optimizer.step()
         value = float(loss.detach())
         self.step += 1
         self.spent += time.monotonic() - began
@@ -199,18 +232,19 @@ class _Run:
             self.checkpoint,
             Checkpoint(
                 network=self.net.state_dict(),
-                optimizer=self.optimizer.state_dict(),
+                optimizers=[optimizer.state_dict() for optimizer in self.optimizers],
                 config=asdict(self.config),
                 step=self.step,
                 spent=self.spent,
-                photographs=self.photographs,
+                start=self.start,
+                **self.images,
             ),
         )
 
-    def _rate(self, part: float) -> float:
+    def _schedule(self, part: float) -> float:
         warm = min(1.0, (self.step + 1) / self.config.warmup_steps)
         fall = 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
-        return self.config.learning_rate * warm * (0.01 + 0.99 * fall)
+        return warm * (0.01 + 0.99 * fall)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device, torch.bfloat16, enabled=self.config.autocast)
@@ -219,6 +253,22 @@ class _Run:
         coarse, phases = batch
         to = self.device
         return coarse.to(to), {p: (a.to(to), b.to(to), c.to(to)) for p, (a, b, c) in phases.items()}
+
+
+def _optimizers(net: StageNet, config: TrainingConfig) -> tuple[optim.Optimizer, optim.Optimizer]:
+    """Muon (Jordan et al. 2024) for the matrices of weights, AdamW for the biases."""
+    matrices = [parameter for parameter in net.parameters() if parameter.ndim == 2]
+    biases = [parameter for parameter in net.parameters() if parameter.ndim == 1]
+    return (
+        optim.Muon(
+            matrices,
+            lr=config.learning_rate,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            adjust_lr_fn="match_rms_adamw",
+        ),
+        optim.AdamW(biases, lr=config.bias_rate, weight_decay=0.0),
+    )
 
 
 def _samples(phases: dict[str, PhaseTensors]) -> int:

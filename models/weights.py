@@ -19,7 +19,7 @@ from ppyr.errors import ModelError
 from .integer import Layer
 
 ID_SIZE = 16
-ARCHITECTURE = "ppyr-stages-1"
+ARCHITECTURE = "ppyr-stages-2"
 #: Networks of a model by distance from the finest factor of two; the last serves all that are coarser.
 STAGES = ("finest", "next", "rest")
 

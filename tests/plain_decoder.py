@@ -91,8 +91,8 @@ class Model:
     def __init__(self, data: bytes) -> None:
         start = 8 + int.from_bytes(data[:8], "little")
         entries = json.loads(data[8:start])
-        require(entries.pop("__metadata__")["architecture"] == "ppyr-stages-1", "architecture")
-        digest = hashlib.sha256(b"ppyr-stages-1")
+        require(entries.pop("__metadata__")["architecture"] == "ppyr-stages-2", "architecture")
+        digest = hashlib.sha256(b"ppyr-stages-2")
         self.tensors: Tensors = {}
         for name in sorted(entries, key=str.encode):
             kind, shape = entries[name]["dtype"], entries[name]["shape"]
@@ -114,7 +114,8 @@ class Model:
             self.tensors[f"{name}.{part}"].astype(np.int64) for part in ("weight", "bias", "shift")
         )
         kind = name.split(".")[1]
-        zero = 128 if kind in ("trunk_in", "phase_in", "step_in") else 0
+        second = kind in ("trunk", "phase") and int(name.rpartition(".")[2]) % 2 == 1
+        zero = 0 if kind == "head" or second else 128
         low, high = (-(2**15), 2**15 - 1) if kind == "head" else (0, 255)
         k = weight.shape[2]
         r = (k - 1) // 2
@@ -230,7 +231,10 @@ class Decoder:
         h, w = coarse.shape[:2]
         known = {"00": np.pad(planes, ((0, 0), (0, h % 2), (0, w % 2)), "edge")}
         p00 = known["00"]
-        features = np.concatenate((p00, signed(4 * (right(p00) - p00)), signed(4 * (below(p00) - p00))))
+        differences = (right(p00) - p00, below(p00) - p00)
+        features = np.concatenate(
+            (p00, *(signed(d) for d in differences), *(signed(4 * d) for d in differences))
+        )
         u = self.model.blocks(self.model.layer(f"{network}.trunk_in", features), f"{network}.trunk")
         for level, phases in enumerate((("10",), ("01", "11"))):
             stream = Stream.begin(streams[level])

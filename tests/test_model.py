@@ -165,7 +165,7 @@ def test_no_flipped_byte_of_a_model_is_overlooked(tmp_path: Path) -> None:
     ("metadata", "message"),
     [
         (None, "architecture None"),
-        ({"architecture": "ppyr-stages-2", "provenance": "{}"}, "architecture 'ppyr-stages-2'"),
+        ({"architecture": "ppyr-stages-99", "provenance": "{}"}, "architecture 'ppyr-stages-2'"),
         ({"architecture": weights.ARCHITECTURE, "provenance": "{"}, "no complete model file"),
     ],
     ids=["none", "newer", "damaged"],

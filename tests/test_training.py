@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from ppyr.errors import ModelError
 from ppyr.imagefile import write_image
 from ppyr.inspect import info
 from ppyr.models import checkpoint, registry, weights
-from ppyr.models.checkpoint import describe_photographs
+from ppyr.models.checkpoint import describe
 from ppyr.models.data import Augmentation, CropBatches, CropSize, augmented_crop, stage_batch
-from ppyr.models.export import export
-from ppyr.models.network import NetworkConfig
+from ppyr.models.export import export, model, network
+from ppyr.models.network import NetworkConfig, StageNet
 from ppyr.models.predictor import layer_rules
 from ppyr.models.train import CROP_SIZES, TRAINING_SIDE, VALIDATION_SIDE, TrainingConfig, train
 
@@ -27,8 +27,9 @@ from .photograph import crop
 
 TINY = NetworkConfig(width=16, trunk_blocks=1, phase_blocks=1, step_width=16)
 CONFIG = TrainingConfig("rest", minutes=60, network=TINY, warmup_steps=1)
-UNCHANGED = Augmentation(downscale=0, gain=0, noise=0, chroma=0, gray=0)
-OFTEN = Augmentation(downscale=0.5, gain=0.5, noise=0.5, chroma=0.5, gray=0.5)
+CHANGES = [field.name for field in fields(Augmentation)]
+UNCHANGED = Augmentation(**dict.fromkeys(CHANGES, 0.0))
+OFTEN = Augmentation(**dict.fromkeys(CHANGES, 0.5))
 
 
 def photographs(*sides: int) -> list[np.ndarray]:
@@ -104,10 +105,10 @@ def test_only_the_same_run_goes_on(tmp_path: Path) -> None:
         replace(CONFIG, augmentation=UNCHANGED),
     ]
     for config in others:
-        with pytest.raises(ModelError, match="other settings or photographs") as caught:
+        with pytest.raises(ModelError, match="other settings or images") as caught:
             train(IMAGES, [], config, tmp_path, workers=0, max_steps=2)
         assert caught.value.expected != caught.value.found
-    with pytest.raises(ModelError, match="other settings or photographs"):
+    with pytest.raises(ModelError, match="other settings or images"):
         train(IMAGES[:1], [], CONFIG, tmp_path, workers=0, max_steps=2)
     assert path.read_bytes() == before
 
@@ -122,15 +123,15 @@ def test_a_damaged_checkpoint_is_an_error(tmp_path: Path, content: bytes | None)
         checkpoint.read(tmp_path / "finest.pt")
 
 
-def test_photographs_are_told_apart() -> None:
+def test_images_are_told_apart() -> None:
     one, other = IMAGES
     changed = one.copy()
     changed[-1, -1, -1] ^= 1
     lists = [[one], [other], [changed], [one.reshape(-1, 10, 3)], [one, other], [other, one], []]
-    described = [describe_photographs(images) for images in lists]
+    described = [describe(images) for images in lists]
     assert [about["count"] for about in described] == [1, 1, 1, 1, 2, 2, 0]
     assert len({about["sha256"] for about in described}) == len(lists)
-    assert describe_photographs([np.asfortranarray(one)]) == described[0]
+    assert describe([np.asfortranarray(one)]) == described[0]
 
 
 @pytest.mark.parametrize("sizes", CROP_SIZES.values(), ids=CROP_SIZES)
@@ -146,6 +147,16 @@ def test_batches_depend_on_their_number_alone(sizes: tuple[CropSize, ...]) -> No
     assert torch.equal(coarse, expected)
     for phase, tensors in expected_phases.items():
         assert all(map(torch.equal, phases[phase], tensors))
+
+
+def test_some_windows_are_of_graphics() -> None:
+    white = np.full((40, 40, 3), 255, np.uint8)
+    black, small = np.zeros_like(white), np.full((31, 40, 3), 128, np.uint8)
+    few = replace(UNCHANGED, graphics=0.25)
+    batches = CropBatches([black], [CropSize(1, 32, 400)], few, seed=1, graphics=[small, white])
+    found = batches.pixels(0)[:, 0, 0, 0]
+    assert set(found) == {0, 255}
+    assert 60 < np.count_nonzero(found) < 140
 
 
 def test_worker_processes_make_the_same_batches() -> None:
@@ -212,13 +223,41 @@ def test_the_exported_network_is_integers(trained: dict[str, Path]) -> None:
     assert set(tables.sum(1)) == {1 << 24}
 
 
+def test_an_exported_network_is_taken_up_again(trained: dict[str, Path], tmp_path: Path) -> None:
+    exported = export(trained)
+    networks = {stage: network(exported, stage) for stage in CROP_SIZES}
+    again = model(networks, exported.provenance)
+    for stage in CROP_SIZES:
+        expected, found = networks[stage].state_dict(), network(again, stage).state_dict()
+        assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    batch = stage_batch(crop(32, 32).transpose(2, 0, 1)[None].astype(np.int32))
+    rounded = StageNet(TINY)
+    rounded.load_state_dict(checkpoint.read(trained["rest"]).network)
+    rounded.set_quantize(True)
+    networks["rest"].set_quantize(True)
+    assert torch.equal(networks["rest"](*batch), rounded(*batch))
+
+    path = train(IMAGES, [], CONFIG, tmp_path, start=exported, workers=0, max_steps=1)
+    assert checkpoint.read(path).start == exported.id.hex()
+    with pytest.raises(ModelError, match="other settings or images"):
+        train(IMAGES, [], CONFIG, tmp_path, workers=0, max_steps=2)
+    other = replace(CONFIG, network=replace(TINY, width=24))
+    with pytest.raises(ModelError, match="has other sizes"):
+        train(IMAGES, [], other, tmp_path, start=exported, workers=0, max_steps=1)
+    with pytest.raises(ModelError, match="does not tell the sizes"):
+        network(replace(exported, provenance={}), "rest")
+    sizes = {"rest": {"config": {"network": asdict(other.network)}}}
+    with pytest.raises(ModelError, match=r"layer trunk_in of network rest is not of the sizes"):
+        network(replace(exported, provenance=sizes), "rest")
+
+
 def test_a_model_knows_where_it_comes_from(trained: dict[str, Path], tmp_path: Path) -> None:
     path = export(trained).write(tmp_path, "tiny")
     provenance = weights.read(path).provenance
     for stage in CROP_SIZES:
         assert provenance[stage]["config"]["stage"] == stage
         assert provenance[stage]["config"]["network"] == asdict(TINY)
-        assert provenance[stage]["photographs"] == describe_photographs(IMAGES)
+        assert provenance[stage]["photographs"] == describe(IMAGES)
         assert provenance[stage]["steps"] == 2
 
 
@@ -252,8 +291,10 @@ def test_the_command_trains_and_exports(
     write_image(crop(19, 24), "in/small.png")
     Path("in/text.png").write_text("no image")
     write_image(photographs(VALIDATION_SIDE)[0], "held/b.png")
+    Path("drawn").mkdir()
+    write_image(IMAGES[0][:130, :140].copy(), "drawn/c.png")
     sizes = "--width 16 --trunk-blocks 1 --phase-blocks 1 --step-width 16"
-    same = f"in --validation held --output . --minutes 1e-9 {sizes} --device cpu --workers 0"
+    same = f"in --validation held --graphics drawn --output . --minutes 1e-9 {sizes} --device cpu --workers 0"
     assert main(["train", *same.split(), "--network", "next", "--export", "tiny"]) == 2
     assert "no checkpoint of finest, rest" in capsys.readouterr().err
 
@@ -265,20 +306,21 @@ def test_the_command_trains_and_exports(
         (row,) = log(tmp_path, stage)
         assert (row["step"], len(row["validation"])) == (1, 4)
     (model,) = models.glob("tiny-*.safetensors")
-    assert weights.read(model).provenance["finest"]["photographs"]["count"] == 2
+    provenance = weights.read(model).provenance["finest"]
+    assert (provenance["photographs"]["count"], provenance["graphics"]["count"]) == (2, 1)
     image = crop(7, 5)
     assert np.array_equal(decode(encode(image, model="tiny")), image)
 
     assert main(["train", *same.split(), "--network", "rest", "--export", "again"]) == 0
     assert weights.read(next(models.glob("again-*"))).id == weights.read(model).id
     assert main(["train", *same.split(), "--seed", "2"]) == 1
-    assert "other settings or photographs" in capsys.readouterr().err
+    assert "other settings or images" in capsys.readouterr().err
 
 
 def test_the_command_needs_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_image(crop(19, 24), tmp_path / "small.png")
     assert main(["train", str(tmp_path), "--output", str(tmp_path), "--minutes", "1"]) == 1
-    assert "has no photograph of 320 pixels a side" in capsys.readouterr().err
+    assert "has no image of 320 pixels a side" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
