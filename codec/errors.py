@@ -61,5 +61,9 @@ class ModelError(PpyrError):
     """A model file or a backend breaks the rules that make decoding exact."""
 
 
+class ConfigurationError(PpyrError, ValueError):
+    """A configuration of training has a setting that is unknown, missing or out of range."""
+
+
 class OutputExistsError(PpyrError):
     """The output is there already and may not be replaced."""

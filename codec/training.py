@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +14,12 @@ import torch
 from ppyr.calibration import calibrate
 from ppyr.errors import PpyrError, UnsupportedImageError
 from ppyr.imagefile import READABLE, read_image
-from ppyr.models import weights
+from ppyr.models import configuration, weights
 from ppyr.models.export import export
-from ppyr.models.network import NetworkConfig
-from ppyr.models.train import GRAPHICS_SIDE, TRAINING_SIDE, VALIDATION_SIDE, TrainingConfig, train
+from ppyr.models.train import GRAPHICS_SIDE, TRAINING_SIDE, VALIDATION_SIDE, train
 from ppyr.models.weights import STAGES
 from ppyr.plan import UsageError, expand
 from ppyr.report import Reporter, describe
-
-# The least value of every size of a network, and what it counts.
-_SIZES = {
-    "width": (1, "channels of the features"),
-    "trunk_blocks": (0, "residual blocks on the coarse image"),
-    "phase_blocks": (0, "residual blocks on each further phase"),
-    "step_width": (1, "channels inside a step"),
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,30 +44,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--network", default="all", choices=[*STAGES, "all"], help="what to train (default: %(default)s)"
     )
     parser.add_argument(
-        "--minutes", type=_minutes, required=True, metavar="M", help="training time of each network"
+        "--config",
+        default="default",
+        metavar="CONFIG",
+        help=f"a TOML file with the settings, or one of {', '.join(configuration.shipped())} "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--minutes", type=_minutes, metavar="M", help="training time of each network (default: the CONFIG's)"
     )
     parser.add_argument(
         "--start",
         metavar="FILE",
         help="a model file to go on from, of the same sizes (default: from nothing)",
     )
-    for field in fields(NetworkConfig):
-        least, what = _SIZES[field.name]
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=_whole(least),
-            default=field.default,
-            metavar="N",
-            help=f"{what} (default: %(default)s)",
-        )
-    parser.add_argument("--seed", type=_whole(0), default=1, metavar="N", help="default: %(default)s")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument(
-        "--autocast", action="store_true", help="compute in bfloat16: faster on GPUs, slower on most CPUs"
-    )
-    parser.add_argument(
         "--workers",
-        type=_whole(0),
+        type=_whole_number,
         default=1,
         metavar="N",
         help="processes that cut and change the photographs (default: %(default)s)",
@@ -94,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UsageError: a folder has no image files, or the networks to export would not all be there.
         UnsupportedImageError: no photograph is large enough.
+        ConfigurationError: the configuration has a setting that is not known or out of range.
         ModelError: a checkpoint is damaged, or was made with other settings or images; or the model to start
             from is damaged or has networks of other sizes.
     """
@@ -106,17 +91,20 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{output} has no checkpoint of {', '.join(missing)}: train all before --export")
     reporter = Reporter(quiet=args.quiet)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
+    configs = configuration.read(_config_file(args.config))
+    if args.minutes:
+        configs = {stage: replace(config, minutes=args.minutes) for stage, config in configs.items()}
     images = _images(args.folder, TRAINING_SIDE, reporter)
     validation = _images(args.validation, VALIDATION_SIDE, reporter) if args.validation else []
     graphics = _images(args.graphics, GRAPHICS_SIDE, reporter) if args.graphics else []
     start = weights.read(Path(args.start)) if args.start else None
-    network = NetworkConfig(**{field.name: getattr(args, field.name) for field in fields(NetworkConfig)})
     progress = not args.quiet and sys.stderr.isatty()
     for stage in stages:
         done = train(
+            stage,
             images,
             validation,
-            TrainingConfig(stage, args.minutes, network, seed=args.seed, autocast=args.autocast),
+            configs[stage],
             output,
             graphics=graphics,
             start=start,
@@ -152,19 +140,21 @@ def _images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
     return images
 
 
+def _config_file(text: str) -> Path:
+    """The file of a shipped configuration, or the file of this path."""
+    return configuration.FOLDER / f"{text}.toml" if text in configuration.shipped() else Path(text)
+
+
 def _minutes(text: str) -> float:
     if not 0 < (number := float(text)) < float("inf"):
         raise argparse.ArgumentTypeError("give more than 0")
     return number
 
 
-def _whole(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if (found := int(text)) < least:
-            raise argparse.ArgumentTypeError(f"give {least} or more")
-        return found
-
-    return number
+def _whole_number(text: str) -> int:
+    if (found := int(text)) < 0:
+        raise argparse.ArgumentTypeError("give 0 or more")
+    return found
 
 
 def _model_name(text: str) -> str:

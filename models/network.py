@@ -26,6 +26,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ppyr.errors import ConfigurationError
+
 from .features import PHASES, ZERO_POINT
 from .grid import MEAN_BITS
 from .integer import ACTIVATION_MAX, WEIGHT_MAX
@@ -54,6 +56,12 @@ class NetworkConfig:
     trunk_blocks: int = 2
     phase_blocks: int = 1
     step_width: int = 64
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.step_width) < 1 or min(self.trunk_blocks, self.phase_blocks) < 0:
+            raise ConfigurationError(
+                f"{self}: widths are 1 or more, blocks 0 or more", expected=NetworkConfig(), found=self
+            )
 
 
 def straight_through(value: Tensor, rounded: Tensor) -> Tensor:

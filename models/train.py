@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,11 @@ from ppyr.errors import ModelError
 
 from . import checkpoint
 from .checkpoint import Checkpoint, describe
-from .data import Augmentation, CropBatches, CropSize, PhaseTensors, stage_batch
+from .configuration import TrainingConfig
+from .data import CropBatches, CropSize, PhaseTensors, stage_batch
 from .export import network
 from .features import ByteArray
-from .network import NetworkConfig, StageNet
+from .network import StageNet
 from .predictor import CODING_ORDER
 from .weights import Weights
 
@@ -49,32 +50,6 @@ REPORTS = 25
 LONGEST_REPORT = 300.0
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that decides a training run besides its images.
-
-    Muon with `learning_rate` trains the weights, AdamW with `bias_rate` the biases. `minutes` is the budget
-    of training time (kept over interruptions); both rates fall as a cosine of the part that is spent, and the
-    last `integer_part` of it trains the rounded network.
-
-    `autocast` is torch's bfloat16 autocast. In these convolutions it is slower than float32 on the two-core
-    machine where the shipped model was trained (torch 2.13.0), and faster on GPUs.
-    """
-
-    stage: str
-    minutes: float
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    learning_rate: float = 1e-2
-    momentum: float = 0.9
-    weight_decay: float = 0.01
-    bias_rate: float = 2.5e-3
-    warmup_steps: int = 50
-    integer_part: float = 0.2
-    seed: int = 1
-    autocast: bool = False
-
-
 def validation_batches(images: Sequence[ByteArray], stage: str) -> list[Batch]:
     """The centre of every image, 256 pixels a side (512 beyond the finest stage), as the stage sees it."""
     batches = []
@@ -90,6 +65,7 @@ def validation_batches(images: Sequence[ByteArray], stage: str) -> list[Batch]:
 
 
 def train(
+    stage: str,
     images: Sequence[ByteArray],
     validation: Sequence[ByteArray],
     config: TrainingConfig,
@@ -105,6 +81,7 @@ def train(
     """Train one stage and return its checkpoint, `folder/<stage>.pt`; an unfinished one is resumed.
 
     Args:
+        stage: finest, next or rest.
         images: training photographs (H, W, 3), uint8, at least `TRAINING_SIDE` pixels a side.
         validation: photographs of the same kind, at least `VALIDATION_SIDE` pixels a side, for the log only.
         config: the run's settings.
@@ -121,17 +98,15 @@ def train(
             `start` has networks of other sizes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(images, graphics, config, start, folder / f"{config.stage}.pt", device)
-    held_out = validation_batches(validation, config.stage)
+    run = _Run(stage, images, graphics, config, start, folder / f"{stage}.pt", device)
+    held_out = validation_batches(validation, stage)
     budget = config.minutes * 60
-    batches = CropBatches(images, CROP_SIZES[config.stage], config.augmentation, config.seed, graphics)
+    batches = CropBatches(images, CROP_SIZES[stage], config.augmentation, config.seed, graphics)
     stream = iter(batches.loader(run.step, workers))
     losses: list[float] = []
     next_report = run.spent
-    bar = tqdm(
-        total=round(budget), initial=round(run.spent), unit="s", disable=not progress, desc=config.stage
-    )
-    with bar, (folder / f"{config.stage}.jsonl").open("a", encoding="utf-8") as log:
+    bar = tqdm(total=round(budget), initial=round(run.spent), unit="s", disable=not progress, desc=stage)
+    with bar, (folder / f"{stage}.jsonl").open("a", encoding="utf-8") as log:
         while run.spent < budget and (max_steps is None or run.step < max_steps):
             losses.append(run.advance(stream))
             bar.update(round(run.spent) - bar.n)
@@ -154,6 +129,7 @@ class _Run:
 
     def __init__(
         self,
+        stage: str,
         images: Sequence[ByteArray],
         graphics: Sequence[ByteArray],
         config: TrainingConfig,
@@ -165,10 +141,10 @@ class _Run:
         self.images = {"photographs": describe(images), "graphics": describe(graphics)}
         self.step, self.spent = 0, 0.0
         torch.manual_seed(config.seed)
-        self.net = network(start, config.stage) if start else StageNet(config.network)
+        self.net = network(start, stage) if start else StageNet(config.network)
         if self.net.config != config.network:
             raise ModelError(
-                f"the network {config.stage} of the model to start from has other sizes: give the same ones",
+                f"the network {stage} of the model to start from has other sizes: give the same ones",
                 expected=asdict(self.net.config),
                 found=asdict(config.network),
             )

@@ -17,17 +17,19 @@ from ppyr.imagefile import write_image
 from ppyr.inspect import info
 from ppyr.models import checkpoint, registry, weights
 from ppyr.models.checkpoint import describe
+from ppyr.models.configuration import TrainingConfig
 from ppyr.models.data import Augmentation, CropBatches, CropSize, augmented_crop, stage_batch
 from ppyr.models.export import export, model, network
 from ppyr.models.network import NetworkConfig, StageNet
 from ppyr.models.predictor import layer_rules
-from ppyr.models.train import CROP_SIZES, TRAINING_SIDE, VALIDATION_SIDE, TrainingConfig, train
+from ppyr.models.train import CROP_SIZES, TRAINING_SIDE, VALIDATION_SIDE, train
 
 from .photograph import crop
 
 TINY = NetworkConfig(width=16, trunk_blocks=1, phase_blocks=1, step_width=16)
-CONFIG = TrainingConfig("rest", minutes=60, network=TINY, warmup_steps=1)
+CONFIG = TrainingConfig(minutes=60, network=TINY, warmup_steps=1)
 CHANGES = [field.name for field in fields(Augmentation)]
+TINY_TOML = "minutes = 1e-9\nnetwork = { width = 16, trunk_blocks = 1, phase_blocks = 1, step_width = 16 }\n"
 UNCHANGED = Augmentation(**dict.fromkeys(CHANGES, 0.0))
 OFTEN = Augmentation(**dict.fromkeys(CHANGES, 0.5))
 
@@ -62,8 +64,10 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize("integer_part", [0.0, 1.0], ids=["float", "integer"])
 def test_the_loss_falls(tmp_path: Path, integer_part: float) -> None:
     flat = [np.full((TRAINING_SIDE, TRAINING_SIDE, 3), (90, 130, 60), np.uint8)]
-    config = replace(CONFIG, augmentation=UNCHANGED, integer_part=integer_part)
-    train(flat, [], config, tmp_path, workers=0, max_steps=12)
+    config = replace(
+        CONFIG, augmentation=UNCHANGED, integer_part=integer_part, learning_rate=0.02, bias_rate=0.02
+    )
+    train("rest", flat, [], config, tmp_path, workers=0, max_steps=12)
     first, last = log(tmp_path, "rest")
     assert (first["step"], last["step"]) == (1, 12)
     assert 0 < last["loss"] < 0.9 * first["loss"] < 9
@@ -73,7 +77,7 @@ def test_the_loss_falls(tmp_path: Path, integer_part: float) -> None:
 def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     held_out = photographs(VALIDATION_SIDE)
     for steps in (2, 3):
-        path = train(IMAGES, held_out, CONFIG, tmp_path, workers=0, max_steps=steps)
+        path = train("rest", IMAGES, held_out, CONFIG, tmp_path, workers=0, max_steps=steps)
         assert checkpoint.read(path).step == steps
     assert [row["step"] for row in log(tmp_path, "rest")] == [1, 2, 3]
     spent = checkpoint.read(path).spent
@@ -82,21 +86,21 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert min(phases) < together < max(phases)
 
     before = path.read_bytes()
-    train(IMAGES, held_out, CONFIG, tmp_path, workers=0, max_steps=3)
+    train("rest", IMAGES, held_out, CONFIG, tmp_path, workers=0, max_steps=3)
     assert path.read_bytes() == before
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["rest.jsonl", "rest.pt"]
 
 
 def test_a_spent_budget_ends_the_run(tmp_path: Path) -> None:
     config = replace(CONFIG, minutes=1e-9)
-    path = train(IMAGES, [], config, tmp_path, workers=0)
+    path = train("rest", IMAGES, [], config, tmp_path, workers=0)
     assert checkpoint.read(path).step == 1
-    train(IMAGES, [], config, tmp_path, workers=0)
+    train("rest", IMAGES, [], config, tmp_path, workers=0)
     assert checkpoint.read(path).step == 1
 
 
 def test_only_the_same_run_goes_on(tmp_path: Path) -> None:
-    path = train(IMAGES, [], CONFIG, tmp_path, workers=0, max_steps=1)
+    path = train("rest", IMAGES, [], CONFIG, tmp_path, workers=0, max_steps=1)
     before = path.read_bytes()
     others = [
         replace(CONFIG, minutes=61),
@@ -106,19 +110,19 @@ def test_only_the_same_run_goes_on(tmp_path: Path) -> None:
     ]
     for config in others:
         with pytest.raises(ModelError, match="other settings or images") as caught:
-            train(IMAGES, [], config, tmp_path, workers=0, max_steps=2)
+            train("rest", IMAGES, [], config, tmp_path, workers=0, max_steps=2)
         assert caught.value.expected != caught.value.found
     with pytest.raises(ModelError, match="other settings or images"):
-        train(IMAGES[:1], [], CONFIG, tmp_path, workers=0, max_steps=2)
+        train("rest", IMAGES[:1], [], CONFIG, tmp_path, workers=0, max_steps=2)
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", None], ids=["empty", "text", "cut"])
 def test_a_damaged_checkpoint_is_an_error(tmp_path: Path, content: bytes | None) -> None:
-    path = train(IMAGES, [], CONFIG, tmp_path, workers=0, max_steps=1)
+    path = train("rest", IMAGES, [], CONFIG, tmp_path, workers=0, max_steps=1)
     path.write_bytes(path.read_bytes()[:-1000] if content is None else content)
     with pytest.raises(ModelError, match="no complete checkpoint"):
-        train(IMAGES, [], CONFIG, tmp_path, workers=0, max_steps=2)
+        train("rest", IMAGES, [], CONFIG, tmp_path, workers=0, max_steps=2)
     with pytest.raises(ModelError, match="there is no checkpoint"):
         checkpoint.read(tmp_path / "finest.pt")
 
@@ -202,10 +206,7 @@ def test_without_augmentation_a_crop_is_a_turned_window() -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Checkpoints of three tiny networks, of two steps each."""
     folder = tmp_path_factory.mktemp("trained")
-    return {
-        stage: train(IMAGES, [], replace(CONFIG, stage=stage), folder, workers=0, max_steps=2)
-        for stage in CROP_SIZES
-    }
+    return {stage: train(stage, IMAGES, [], CONFIG, folder, workers=0, max_steps=2) for stage in CROP_SIZES}
 
 
 def test_the_exported_network_is_integers(trained: dict[str, Path]) -> None:
@@ -237,13 +238,13 @@ def test_an_exported_network_is_taken_up_again(trained: dict[str, Path], tmp_pat
     networks["rest"].set_quantize(True)
     assert torch.equal(networks["rest"](*batch), rounded(*batch))
 
-    path = train(IMAGES, [], CONFIG, tmp_path, start=exported, workers=0, max_steps=1)
+    path = train("rest", IMAGES, [], CONFIG, tmp_path, start=exported, workers=0, max_steps=1)
     assert checkpoint.read(path).start == exported.id.hex()
     with pytest.raises(ModelError, match="other settings or images"):
-        train(IMAGES, [], CONFIG, tmp_path, workers=0, max_steps=2)
+        train("rest", IMAGES, [], CONFIG, tmp_path, workers=0, max_steps=2)
     other = replace(CONFIG, network=replace(TINY, width=24))
     with pytest.raises(ModelError, match="has other sizes"):
-        train(IMAGES, [], other, tmp_path, start=exported, workers=0, max_steps=1)
+        train("rest", IMAGES, [], other, tmp_path, start=exported, workers=0, max_steps=1)
     with pytest.raises(ModelError, match="does not tell the sizes"):
         network(replace(exported, provenance={}), "rest")
     sizes = {"rest": {"config": {"network": asdict(other.network)}}}
@@ -255,7 +256,6 @@ def test_a_model_knows_where_it_comes_from(trained: dict[str, Path], tmp_path: P
     path = export(trained).write(tmp_path, "tiny")
     provenance = weights.read(path).provenance
     for stage in CROP_SIZES:
-        assert provenance[stage]["config"]["stage"] == stage
         assert provenance[stage]["config"]["network"] == asdict(TINY)
         assert provenance[stage]["photographs"] == describe(IMAGES)
         assert provenance[stage]["steps"] == 2
@@ -293,8 +293,8 @@ def test_the_command_trains_and_exports(
     write_image(photographs(VALIDATION_SIDE)[0], "held/b.png")
     Path("drawn").mkdir()
     write_image(IMAGES[0][:130, :140].copy(), "drawn/c.png")
-    sizes = "--width 16 --trunk-blocks 1 --phase-blocks 1 --step-width 16"
-    same = f"in --validation held --graphics drawn --output . --minutes 1e-9 {sizes} --device cpu --workers 0"
+    Path("tiny.toml").write_text(TINY_TOML)
+    same = "in --validation held --graphics drawn --output . --config tiny.toml --device cpu --workers 0"
     assert main(["train", *same.split(), "--network", "next", "--export", "tiny"]) == 2
     assert "no checkpoint of finest, rest" in capsys.readouterr().err
 
@@ -313,7 +313,7 @@ def test_the_command_trains_and_exports(
 
     assert main(["train", *same.split(), "--network", "rest", "--export", "again"]) == 0
     assert weights.read(next(models.glob("again-*"))).id == weights.read(model).id
-    assert main(["train", *same.split(), "--seed", "2"]) == 1
+    assert main(["train", *same.split(), "--minutes", "1"]) == 1
     assert "other settings or images" in capsys.readouterr().err
 
 
@@ -326,10 +326,9 @@ def test_the_command_needs_photographs(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--output out", "required: --minutes"),
         ("--output out --minutes 0", "give more than 0"),
         ("--output out --minutes nan", "give more than 0"),
-        ("--output out --minutes 1 --width 0", "give 1 or more"),
+        ("--output out --workers -1", "give 0 or more"),
         ("--output out --minutes 1 --network second", "invalid choice"),
         ("--output out --minutes 1 --export a/b", "give letters, digits"),
         ("--output out --minutes 1", "has no files to take"),

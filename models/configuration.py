@@ -1,0 +1,118 @@
+"""Everything that decides a training run besides its images: one TOML file for the three networks of a model.
+
+A file has the fields of `TrainingConfig` as keys and sub-tables. Those at the top hold for every network,
+those in a table `finest`, `next` or `rest` for one::
+
+    minutes = 60
+    network.width = 48
+    augmentation.noise = 0.5
+
+    [rest]
+    minutes = 20
+    network.trunk_blocks = 3
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from ppyr.errors import ConfigurationError
+
+from .data import Augmentation
+from .network import NetworkConfig
+from .weights import STAGES
+
+FOLDER = Path(__file__).parent / "configurations"
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The settings of one network's training.
+
+    Muon with `learning_rate` trains the weights, AdamW with `bias_rate` the biases. `minutes` is the budget
+    of training time (kept over interruptions); both rates fall as a cosine of the part that is spent, and the
+    last `integer_part` of it trains the rounded network.
+
+    `autocast` is torch's bfloat16 autocast. In these convolutions it is slower than float32 on the two-core
+    machine where the shipped model was trained (torch 2.13.0), and faster on GPUs.
+    """
+
+    minutes: float
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    learning_rate: float = 4e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.01
+    bias_rate: float = 2.5e-3
+    warmup_steps: int = 50
+    integer_part: float = 0.2
+    seed: int = 1
+    autocast: bool = False
+
+
+def shipped() -> list[str]:
+    """Names of the configurations that come with ppyr."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def read(path: Path) -> dict[str, TrainingConfig]:
+    """The settings of every stage.
+
+    Raises:
+        ConfigurationError: the file is no TOML, has a key or a value that is not known, or lacks `minutes`.
+        OSError: it can not be read.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is no TOML file: {error}") from None
+    common = {key: value for key, value in content.items() if key not in STAGES}
+    configs = {}
+    for stage in STAGES:
+        own = content.get(stage, {})
+        if not isinstance(own, Mapping):
+            raise ConfigurationError(f"{path}: {stage} has to be a table", found=own)
+        configs[stage] = _checked(TrainingConfig, _merged(common, own), f"{path}, {stage}")
+    return configs
+
+
+def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of both, the own value before the common one, table by table."""
+    merged = {**common, **own}
+    for key in common.keys() & own.keys():
+        if isinstance(common[key], Mapping) and isinstance(own[key], Mapping):
+            merged[key] = _merged(common[key], own[key])
+    return merged
+
+
+def _checked(kind: Any, values: Mapping[str, Any], where: str) -> Any:
+    """The dataclass `kind` of these values.
+
+    Raises:
+        ConfigurationError: a value is missing, unknown, of another type or negative.
+    """
+    hints, made = get_type_hints(kind), {}
+    for name, value in values.items():
+        if name not in hints:
+            raise ConfigurationError(
+                f"{where}: {name} is no setting: use some of {', '.join(hints)}",
+                expected=list(hints),
+                found=name,
+            )
+        wanted, inside = hints[name], f"{where}, {name}"
+        if is_dataclass(wanted) and isinstance(value, Mapping):
+            made[name] = _checked(wanted, value, inside)
+            continue
+        number = float(value) if wanted is float and type(value) is int else value
+        if type(number) is not wanted or not 0 <= number < float("inf"):
+            raise ConfigurationError(
+                f"{inside}: {value!r} is no {wanted.__name__} from 0 on", expected=wanted, found=value
+            )
+        made[name] = number
+    if kind is TrainingConfig and not made.get("minutes"):
+        raise ConfigurationError(f"{where}: give minutes, more than 0", found=made.get("minutes"))
+    return kind(**made)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ppyr.cli import main
+from ppyr.errors import ConfigurationError
+from ppyr.models import configuration
+from ppyr.models.configuration import TrainingConfig
+from ppyr.models.data import Augmentation
+from ppyr.models.network import NetworkConfig
+from ppyr.models.weights import STAGES
+
+
+def read(folder: Path, text: str) -> dict[str, TrainingConfig]:
+    file = folder / "mine.toml"
+    file.write_text(text, "utf-8")
+    return configuration.read(file)
+
+
+def test_a_network_has_what_all_have_and_its_own(tmp_path: Path) -> None:
+    text = """
+        minutes = 60
+        network.width = 32
+        network.trunk_blocks = 1
+        augmentation = { gray = 1 }
+        [next]
+        seed = 7
+        network.trunk_blocks = 3
+        [rest]
+        minutes = 0.5
+        autocast = true
+    """
+    found = read(tmp_path, text)
+    assert tuple(found) == STAGES
+    gray, narrow = Augmentation(gray=1.0), NetworkConfig(width=32, trunk_blocks=1)
+    assert found["finest"] == TrainingConfig(60.0, narrow, gray)
+    assert found["next"] == TrainingConfig(60.0, NetworkConfig(width=32, trunk_blocks=3), gray, seed=7)
+    assert found["rest"] == TrainingConfig(0.5, narrow, gray, autocast=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("minutes 60", "mine.toml is no TOML file: Expected '='"),
+        ("seed = 1", "finest: give minutes, more than 0"),
+        ("minutes = 0", "finest: give minutes, more than 0"),
+        ("minutes = -1", "finest, minutes: -1 is no float from 0 on"),
+        ("minutes = inf", "finest, minutes: inf is no float from 0 on"),
+        ("minutes = nan", "finest, minutes: nan is no float from 0 on"),
+        ("minutes = '1'", "finest, minutes: '1' is no float from 0 on"),
+        ("minutes = 1\nseed = 1.5", "finest, seed: 1.5 is no int from 0 on"),
+        ("minutes = 1\nautocast = 1", "finest, autocast: 1 is no bool"),
+        ("minutes = 1\nnetwork = 48", "finest, network: 48 is no NetworkConfig"),
+        ("minutes = 1\nnext = 48", "mine.toml: next has to be a table"),
+        ("minutes = 1\n[second]", "finest: second is no setting: use some of minutes, network, "),
+        ("minutes = 1\n[rest.network]\ndepth = 2", "rest, network: depth is no setting: use some of width, "),
+        ("minutes = 1\n[rest.network]\nwidth = 0", "widths are 1 or more"),
+    ],
+)
+def test_bad_settings_are_errors(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", configuration.shipped())
+def test_shipped_configurations_are_read(name: str) -> None:
+    assert set(configuration.read(configuration.FOLDER / f"{name}.toml")) == set(STAGES)
+
+
+def test_the_command_refuses_bad_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.toml").write_text("minutes = 1\nspeed = 2", "utf-8")
+    words = ["train", str(tmp_path), "--output", str(tmp_path / "run"), "--config"]
+    assert main([*words, str(tmp_path / "bad.toml")]) == 1
+    assert "speed is no setting" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "none.toml")]) == 1
+    assert "none.toml" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["bad.toml"]
