@@ -1,12 +1,13 @@
 """Entropy coding of symbols with shared integer tables: ANS streams, the stack of FORMAT.md.
 
-A *symbol* is a uint8. A *table* gives it a probability: 256 integer frequencies that sum to 2^24. A *batch*
-is what one model evaluation codes at once: n symbols, each with the number of its table. Within a batch the
-symbols are coded grouped by table, which makes shared tables fast: one call into constriction per table.
+A *symbol* is a uint8: a sample less its centre, modulo 256. A *table* gives it a probability: 256 integer
+frequencies that sum to 2^24. A *batch* is what one model evaluation codes at once: n symbols, each with the
+number of its table and its centre. Within a batch the symbols are coded grouped by table, which makes shared
+tables fast: one call into constriction per table. Those under folded tables come last, each under its own.
 
-    encoder = StreamEncoder(tables)              decoder = StreamDecoder(tables, data)
-    encoder.put(symbols, table_numbers)          symbols = decoder.get(table_numbers)
-    data = encoder.finish()                      decoder.finish()
+    encoder = StreamEncoder(tables)                     decoder = StreamDecoder(tables, data)
+    encoder.put(symbols, table_numbers, centres)        symbols = decoder.get(table_numbers, centres)
+    data = encoder.finish()                             decoder.finish()
 
 Both sides name their batches in the same order. ANS is a stack, so the encoder keeps them and pushes the last
 one first when it finishes.
@@ -14,7 +15,6 @@ one first when it finishes.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,108 +23,50 @@ from constriction import stream
 
 from ppyr.errors import FormatError, ModelError
 
-PRECISION = 24
-"""Binary digits of a probability: the frequencies of a table sum to 2^24."""
-
-ALPHABET = 256
-"""Entries of a table; symbols are 0..255."""
-
-MAX_TABLES = 1 << 16
-
-INFORMATION_DIGITS = 16
-"""Information is counted in units of 2^-16 bit."""
-
-Symbols = npt.NDArray[np.uint8]
-TableNumbers = npt.NDArray[np.uint16]
+from .tables import Centres, Symbols, TableNumbers, TableSet
 
 _WORD = np.dtype("<u4")
-
-
-class TableSet:
-    """The shared tables of a model.
-
-    Args:
-        frequencies: uint32 (T, 256), 1 <= T <= 65536; every entry at least 1, every row sums to 2^24.
-
-    Raises:
-        ModelError: `frequencies` breaks one of these rules.
-    """
-
-    def __init__(self, frequencies: npt.NDArray[np.uint32]) -> None:
-        _check_frequencies(frequencies)
-        self.frequencies = frequencies.copy()
-        self.frequencies.flags.writeable = False
-        self._models: dict[int, Any] = {}
-
-    def __len__(self) -> int:
-        return len(self.frequencies)
-
-    def model(self, number: int) -> Any:
-        """The constriction model of table `number`, built when first asked for.
-
-        constriction takes weights, gives every symbol a frequency of 1 and shares the rest, 2^24 - 256, in
-        proportion. Weights of F - 1 sum to exactly that, so its scale is 1.0, every partial sum is an integer
-        below 2^24, which float32 holds, and the frequencies come out as F. Weights of F / 2^24 would be
-        rounded. `perfect=False` is this rule; the default of constriction 0.5 is another one.
-        """
-        if number not in self._models:
-            weights = (self.frequencies[number] - 1).astype(np.float32)
-            self._models[number] = stream.model.Categorical(weights, perfect=False)
-        return self._models[number]
-
-    @cached_property
-    def information(self) -> npt.NDArray[np.int64]:
-        """Information content log2(2^24 / F) of every symbol, int64 (T, 256), in units of 2^-16 bit.
-
-        Sixteen binary digits of log2(F), by repeated squaring of its mantissa in integers, each square cut
-        off to 32 bits. So the same on every machine, exact for powers of two, and otherwise too large by a
-        little more than one unit at most.
-        """
-        mantissa = self.frequencies.astype(np.uint64)
-        logarithm = np.full(mantissa.shape, 31, dtype=np.int64)
-        for shift in (16, 8, 4, 2, 1):
-            short = mantissa < np.uint64(1 << (32 - shift))
-            mantissa <<= np.where(short, np.uint64(shift), np.uint64(0))
-            logarithm -= np.where(short, shift, 0)
-        for _ in range(INFORMATION_DIGITS):
-            mantissa = (mantissa * mantissa) >> np.uint64(31)
-            digit = mantissa >> np.uint64(32)
-            mantissa >>= digit
-            logarithm = 2 * logarithm + digit.astype(np.int64)
-        information: npt.NDArray[np.int64] = (PRECISION << INFORMATION_DIGITS) - logarithm
-        information.flags.writeable = False
-        return information
-
-    def information_of(self, symbols: Symbols, table_numbers: TableNumbers) -> int:
-        """Information content of a whole batch in units of 2^-16 bit."""
-        return int(self.information[table_numbers, symbols].sum())
+_FOLDED = stream.model.Categorical(perfect=False)
+#: Folded tables handed to constriction at once, which bounds the memory they take.
+_CHUNK = 1 << 13
 
 
 class Group(NamedTuple):
-    """The symbols `start:stop` of a grouped batch, all of them under table `table`."""
+    """The symbols `start:stop` of a grouped batch: all of them under table `table`, or under folded ones."""
 
-    table: int
+    table: int | None
     start: int
     stop: int
 
 
-def group_by_table(table_numbers: TableNumbers) -> tuple[npt.NDArray[np.intp], list[Group]]:
+def group_by_table(
+    tables: TableSet, table_numbers: TableNumbers, centres: Centres
+) -> tuple[npt.NDArray[np.intp], list[Group]]:
     """The order in which the symbols of a batch are decoded; part of the format.
 
     Args:
+        tables: the tables.
         table_numbers: uint16 (n,), the table of each symbol.
+        centres: uint8 (n,).
 
     Returns:
-        The positions (n,) of the symbols in decoding order: ascending table number, and the batch's own order
-        within a table. And the groups, one for every table that occurs, that cut this order.
+        The positions (n,) of the symbols in decoding order: first those whose table is not folded, by
+        ascending table number, and in the batch's own order within a table; then the others in the batch's
+        own order. And the groups that cut this order: one for every table that occurs, and for every part of
+        the others.
     """
-    order = np.argsort(table_numbers, kind="stable")
-    counts = np.bincount(table_numbers)
+    folded = tables.are_folded(table_numbers, centres)
+    shared, own = np.flatnonzero(~folded), np.flatnonzero(folded)
+    numbers = table_numbers[shared]
+    shared = shared[np.argsort(numbers, kind="stable")]
+    counts = np.bincount(numbers)
     occurring = np.flatnonzero(counts)
     stops = np.cumsum(counts[occurring])
     starts = stops - counts[occurring]
-    groups = map(Group, occurring.tolist(), starts.tolist(), stops.tolist())
-    return order, list(groups)
+    groups = [*map(Group, occurring.tolist(), starts.tolist(), stops.tolist())]
+    end = len(table_numbers)
+    groups += [Group(None, start, min(start + _CHUNK, end)) for start in range(len(shared), end, _CHUNK)]
+    return np.concatenate((shared, own)), groups
 
 
 class StreamEncoder:
@@ -137,38 +79,37 @@ class StreamEncoder:
     def __init__(self, tables: TableSet) -> None:
         self.information = 0
         self._tables = tables
-        self._groups: list[tuple[int, Symbols]] = []
+        self._batches: list[tuple[Symbols, TableNumbers, Centres, list[Group]]] = []
 
-    def put(self, symbols: Symbols, table_numbers: TableNumbers) -> None:
+    def put(self, symbols: Symbols, table_numbers: TableNumbers, centres: Centres) -> None:
         """Appends a batch, in decoding order; an empty one is allowed.
 
         Args:
             symbols: uint8 (n,).
             table_numbers: uint16 (n,).
+            centres: uint8 (n,).
 
         Raises:
             TypeError: a dtype is another one.
-            ValueError: the shapes are not (n,) and (n,).
+            ValueError: the shapes are not (n,) each.
             ModelError: a table number is not in the table set.
         """
-        _check_table_numbers(table_numbers, self._tables)
-        if symbols.dtype != np.uint8:
-            raise TypeError(f"symbols are {symbols.dtype}; pass uint8")
-        if symbols.shape != table_numbers.shape:
-            raise ValueError(
-                f"symbols have shape {symbols.shape}, table numbers {table_numbers.shape}; "
-                "pass one table a symbol"
-            )
-        order, groups = group_by_table(table_numbers)
-        grouped = symbols[order]
-        self._groups += [(table, grouped[start:stop]) for table, start, stop in groups]
-        self.information += self._tables.information_of(symbols, table_numbers)
+        _check(table_numbers, self._tables, centres=centres, symbols=symbols)
+        order, groups = group_by_table(self._tables, table_numbers, centres)
+        self._batches.append((symbols[order], table_numbers[order], centres[order], groups))
+        self.information += self._tables.information_of(symbols, table_numbers, centres)
 
     def finish(self) -> bytes:
         """The stream: words of 32 bits, little-endian; b"" when there are no symbols."""
         coder = stream.stack.AnsCoder()
-        for table, symbols in reversed(self._groups):
-            coder.encode_reverse(symbols.astype(np.int32), self._tables.model(table))
+        for symbols, table_numbers, centres, groups in reversed(self._batches):
+            wide = symbols.astype(np.int32)
+            for table, start, stop in reversed(groups):
+                if table is not None:
+                    coder.encode_reverse(wide[start:stop], self._tables.model(table))
+                else:
+                    weights = self._tables.folded(table_numbers[start:stop], centres[start:stop])
+                    coder.encode_reverse(wide[start:stop], _FOLDED, weights)
         words: npt.NDArray[np.uint32] = coder.get_compressed()
         return words.astype(_WORD).tobytes()
 
@@ -207,7 +148,7 @@ class StreamDecoder:
         self._tables = tables
         self._coder: Any = stream.stack.AnsCoder(words)
 
-    def get(self, table_numbers: TableNumbers) -> Symbols:
+    def get(self, table_numbers: TableNumbers, centres: Centres) -> Symbols:
         """The next batch, uint8 (n,).
 
         A stream that holds other symbols than the encoder's gives wrong ones, without an error: at its end it
@@ -215,20 +156,26 @@ class StreamDecoder:
 
         Args:
             table_numbers: uint16 (n,), the same as at the encoder.
+            centres: uint8 (n,), the same as at the encoder.
 
         Raises:
-            TypeError: the dtype is another one.
-            ValueError: the shape is not (n,).
+            TypeError: a dtype is another one.
+            ValueError: the shapes are not (n,) each.
             ModelError: a table number is not in the table set.
         """
-        _check_table_numbers(table_numbers, self._tables)
-        order, groups = group_by_table(table_numbers)
+        _check(table_numbers, self._tables, centres=centres)
+        order, groups = group_by_table(self._tables, table_numbers, centres)
         grouped = np.empty(len(table_numbers), dtype=np.uint8)
         for table, start, stop in groups:
-            grouped[start:stop] = self._coder.decode(self._tables.model(table), stop - start)
+            if table is not None:
+                grouped[start:stop] = self._coder.decode(self._tables.model(table), stop - start)
+            else:
+                at = order[start:stop]
+                weights = self._tables.folded(table_numbers[at], centres[at])
+                grouped[start:stop] = self._coder.decode(_FOLDED, weights)
         symbols = np.empty_like(grouped)
         symbols[order] = grouped
-        self.information += self._tables.information_of(symbols, table_numbers)
+        self.information += self._tables.information_of(symbols, table_numbers, centres)
         return symbols
 
     def finish(self) -> None:
@@ -246,42 +193,19 @@ class StreamDecoder:
             )
 
 
-def _check_frequencies(frequencies: npt.NDArray[np.uint32]) -> None:
-    if frequencies.dtype != np.uint32 or frequencies.ndim != 2 or frequencies.shape[1] != ALPHABET:
-        raise ModelError(
-            f"tables are {frequencies.dtype} {frequencies.shape}; "
-            f"export the model with uint32 (T, {ALPHABET})",
-            expected=f"uint32 (T, {ALPHABET})",
-            found=f"{frequencies.dtype} {frequencies.shape}",
-        )
-    if not 1 <= len(frequencies) <= MAX_TABLES:
-        raise ModelError(
-            f"{len(frequencies)} tables; export the model with 1 to {MAX_TABLES}",
-            expected=MAX_TABLES,
-            found=len(frequencies),
-        )
-    if not frequencies.all():
-        table, symbol = np.argwhere(frequencies == 0)[0].tolist()
-        raise ModelError(
-            f"table {table} gives symbol {symbol} a frequency of 0; export the model with at least 1",
-            expected=1,
-            found=0,
-        )
-    totals = frequencies.sum(axis=1, dtype=np.uint64)
-    wrong = np.flatnonzero(totals != 1 << PRECISION)
-    if len(wrong):
-        raise ModelError(
-            f"table {wrong[0]} sums to {totals[wrong[0]]}; export the model with sums of {1 << PRECISION}",
-            expected=1 << PRECISION,
-            found=int(totals[wrong[0]]),
-        )
-
-
-def _check_table_numbers(table_numbers: TableNumbers, tables: TableSet) -> None:
+def _check(table_numbers: TableNumbers, tables: TableSet, **others: npt.NDArray[np.uint8]) -> None:
     if table_numbers.dtype != np.uint16:
         raise TypeError(f"table numbers are {table_numbers.dtype}; pass uint16")
     if table_numbers.ndim != 1:
         raise ValueError(f"table numbers have shape {table_numbers.shape}; pass (n,)")
+    for name, values in others.items():
+        if values.dtype != np.uint8:
+            raise TypeError(f"{name} are {values.dtype}; pass uint8")
+        if values.shape != table_numbers.shape:
+            raise ValueError(
+                f"{name} have shape {values.shape}, table numbers {table_numbers.shape}; pass one table "
+                "a symbol"
+            )
     largest = int(table_numbers.max(initial=0))
     if largest >= len(tables):
         raise ModelError(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from ppyr.bitstream.tables import TableSet
 from ppyr.coding import BIT_DEPTH, ByteArray, walk
 from ppyr.geometry import shapes
 from ppyr.models.export import frequencies
@@ -29,22 +30,32 @@ PHOTOGRAPHS = 120
 
 
 class _Counter:
-    def __init__(self, tables: int) -> None:
-        self.counts = np.zeros((tables, 256), np.int64)
+    """Counts symbols, but not those under folded tables: some do not tell how far they lie from the mean."""
 
-    def code(self, values: ByteArray, centre: ByteArray, tables: npt.NDArray[np.uint16]) -> None:
-        symbols = values - centre
-        pairs = tables.astype(np.int64) << 8 | symbols
-        self.counts += np.bincount(pairs.ravel(), minlength=self.counts.size).reshape(self.counts.shape)
+    def __init__(self, tables: TableSet) -> None:
+        self.counts = np.zeros((len(tables), 256), np.int64)
+        self._tables = tables
+
+    def code(
+        self, values: ByteArray, coarse: ByteArray, centres: ByteArray, tables: npt.NDArray[np.uint16]
+    ) -> None:
+        symbols = (values + coarse - centres).ravel()
+        shared = ~self._tables.are_folded(tables.ravel(), centres.ravel())
+        pairs = (tables.ravel().astype(np.int64) << 8 | symbols)[shared]
+        self.counts += np.bincount(pairs, minlength=self.counts.size).reshape(self.counts.shape)
 
     def end_level(self) -> None:
         pass
 
 
 def count_symbols(weights: Weights, photographs: Iterable[ByteArray]) -> npt.NDArray[np.int64]:
-    """How often each table meets each symbol, (T, 256), on photographs (H, W, 3), uint8."""
+    """How often each table meets each symbol, where it is not folded, on photographs (H, W, 3), uint8.
+
+    Returns:
+        int64 (T, 256).
+    """
     model = Model(weights, backend())
-    counter = _Counter(len(model.frequencies))
+    counter = _Counter(TableSet(model.frequencies))
     for photograph in photographs:
         coarsest, fines = build(photograph, BIT_DEPTH)
         walk(model, shapes(*photograph.shape[:2]), coarsest, fines, counter)

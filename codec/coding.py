@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ppyr.bitstream.coder import StreamDecoder, StreamEncoder, TableSet
+from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
 from ppyr.bitstream.container import Container, Header, pack, pixel_digest, read_header, unpack
+from ppyr.bitstream.tables import TableSet
 from ppyr.errors import (
     ChecksumError,
     FormatError,
@@ -118,8 +119,13 @@ def _tables(model: predictor.Model) -> TableSet:
 class Coder(Protocol):
     """What a walk does with the symbols: write, read or count them, level by level, coarse to fine."""
 
-    def code(self, values: ByteArray, centre: ByteArray, tables: npt.NDArray[np.uint16]) -> None:
-        """One channel of one step: fine values (n, m), their centres and table numbers."""
+    def code(
+        self, values: ByteArray, coarse: ByteArray, centres: ByteArray, tables: npt.NDArray[np.uint16]
+    ) -> None:
+        """One channel of one step, everything (n, m).
+
+        Fine values, the coarse ones that make samples of them (modulo 256), centres and table numbers.
+        """
 
     def end_level(self) -> None:
         """The level is complete."""
@@ -132,8 +138,10 @@ class _Writer:
         self._tables = tables
         self._stream = StreamEncoder(tables)
 
-    def code(self, values: ByteArray, centre: ByteArray, tables: npt.NDArray[np.uint16]) -> None:
-        self._stream.put((values - centre).ravel(), tables.ravel())
+    def code(
+        self, values: ByteArray, coarse: ByteArray, centres: ByteArray, tables: npt.NDArray[np.uint16]
+    ) -> None:
+        self._stream.put((values + coarse - centres).ravel(), tables.ravel(), centres.ravel())
 
     def end_level(self) -> None:
         self.streams.append(self._stream.finish())
@@ -147,9 +155,11 @@ class _Reader:
         self._streams = [StreamDecoder(tables, stream) for stream in streams]
         self._level = 0
 
-    def code(self, values: ByteArray, centre: ByteArray, tables: npt.NDArray[np.uint16]) -> None:
-        symbols = self._streams[self._level].get(tables.ravel())
-        values[...] = centre + symbols.reshape(values.shape)
+    def code(
+        self, values: ByteArray, coarse: ByteArray, centres: ByteArray, tables: npt.NDArray[np.uint16]
+    ) -> None:
+        symbols = self._streams[self._level].get(tables.ravel(), centres.ravel())
+        values[...] = centres + symbols.reshape(values.shape) - coarse
 
     def end_level(self) -> None:
         stream = self._streams[self._level]
@@ -171,7 +181,8 @@ def walk(
     for level, fine in zip(levels, fines, strict=True):
         for step in prediction.level(level.axis, coarse, fine):
             for channel in step.channels:
-                coder.code(step.fine[..., channel], *step.distribution(channel))
+                centres, tables = step.distribution(channel)
+                coder.code(step.fine[..., channel], step.coarse[..., channel], centres, tables)
         coder.end_level()
         coarse = merge(coarse, fine, level.axis, BIT_DEPTH)
     return coarse

@@ -30,14 +30,20 @@ LOGISTIC_SHAPES = (
     ((0.6, 0.35), (0.4, 2.2)),
 )
 NORMAL_SIGMA = 1.7
+#: A distance with no probability beyond, in grey levels.
+FARTHEST = 1e5
 
 
-def interval_mass(distance: Tensor, scale: Tensor, shape: Tensor) -> Tensor:
+def interval_mass(distance: Tensor, scale: Tensor, shape: Tensor, end: Tensor | None = None) -> Tensor:
     """Probability of the unit interval whose centre lies at `distance` >= 0 from the mean.
 
-    All of one shape, float32; `scale` in grey levels; `shape` in [0, 3], linear between the members.
+    All of one shape, float32; `scale` in grey levels; `shape` in [0, 3], linear between the members. Where
+    `end` is true the interval has no far end.
     """
-    low, high = (distance - 0.5) / scale, (distance + 0.5) / scale
+    far = distance + 0.5
+    if end is not None:
+        far = torch.where(end, FARTHEST, far)
+    low, high = (distance - 0.5) / scale, far / scale
     members = [_normal(low, high)]
     for mixture in LOGISTIC_SHAPES:
         parts = [w * (torch.sigmoid(-low / r) - torch.sigmoid(-high / r)) for w, r in mixture]
@@ -54,7 +60,13 @@ def _normal(low: Tensor, high: Tensor) -> Tensor:
 
 
 def bits(pixel: Tensor, mean: Tensor, scale_index: Tensor, shape: Tensor) -> Tensor:
-    """Information of `pixel` in bits, elementwise, with the floor that every table entry has."""
+    """Information of `pixel` in bits, elementwise, with the floor that every table entry has.
+
+    The values 0 and 255 have all the probability beyond them, as in PixelCNN++ (Salimans et al. 2017,
+    section 2.1); a mean beyond them counts as theirs, and its gradient passes.
+    """
     scale = SMALLEST_SCALE * torch.exp2(scale_index.clamp(0, SCALES - 1) / SCALES_PER_OCTAVE)
-    mass = interval_mass((pixel - mean).abs(), scale, shape.clamp(0, SHAPES - 1))
+    mean = mean + (mean.clamp(0, ALPHABET - 1) - mean).detach()
+    end = (pixel == 0) | (pixel == ALPHABET - 1)
+    mass = interval_mass((pixel - mean).abs(), scale, shape.clamp(0, SHAPES - 1), end)
     return -torch.log2(mass * (1 - ALPHABET / TOTAL) + 1 / TOTAL)

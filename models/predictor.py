@@ -7,8 +7,8 @@ and fills in each step's pixels before it asks for the next::
     for level in levels:                                     # coarse to fine
         for step in predictor.level(level.axis, coarse, fine):
             for channel in step.channels:
-                centre, tables = step.distribution(channel)
-                ...  # step.fine[..., channel] = centre + symbol (mod 256)
+                centres, tables = step.distribution(channel)
+                ...  # step.fine[..., channel] = centres + symbols - step.coarse[..., channel] (mod 256)
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ class StepPrediction:
 
     Attributes:
         fine: view (n, m, C) of the fine image; the channels before the one that is asked for must be in it.
+        coarse: the pixels (n, m, C) that the fine ones add to, modulo 256.
         channels: channels in coding order.
     """
 
@@ -109,12 +110,13 @@ class StepPrediction:
     ) -> None:
         self.fine = fine
         self.channels = CODING_ORDER[fine.shape[-1]]
-        self._coarse, self._means, self._grid = coarse, means, grid
+        self.coarse = coarse
+        self._means, self._grid = means, grid
         _, self._scales, self._shapes, self._couplings = said.reshape(-1, PLANES, *said.shape[1:])
         self._residuals: list[IntArray] = []
 
     def distribution(self, channel: int) -> tuple[ByteArray, npt.NDArray[np.uint16]]:
-        """Centres of the fine values (mod 256) and table numbers, both (n, m).
+        """Centres of the pixels and table numbers, both (n, m).
 
         To be asked once for every channel, in the order of `channels`.
         """
@@ -128,13 +130,12 @@ class StepPrediction:
         self._means[plane] = mean
         scale = np.clip(self._scales[plane], 0, self._grid.scales - 1)
         shape = np.clip(self._shapes[plane], 0, SHAPES - 1)
-        centre, table = self._grid.locate(np.clip(mean, 0, 255 << MEAN_BITS), scale, shape)
-        return centre - self._coarse[..., channel], table
+        return self._grid.locate(np.clip(mean, 0, 255 << MEAN_BITS), scale, shape)
 
     def _residual(self, plane: int) -> IntArray:
         """Pixel minus mean of an earlier channel, in 1/64 grey level."""
         channel = self.channels[plane]
-        pixel = self._coarse[..., channel] + self.fine[..., channel]
+        pixel = self.coarse[..., channel] + self.fine[..., channel]
         residual: IntArray = (pixel.astype(np.int32) << MEAN_BITS) - self._means[plane]
         return residual
 

@@ -57,13 +57,36 @@ def decode(words: Sequence[int], rows: Sequence[Row]) -> list[int]:
     return symbols
 
 
-def decoding_order(batches: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
-    """(batch, position) of every symbol in decoding order, from the table numbers of each batch."""
-    return [
-        (number, position)
-        for number, tables in enumerate(batches)
-        for position in sorted(range(len(tables)), key=lambda position: tables[position])
-    ]
+def folded(row: Row, centre: int) -> Row | None:
+    """The row for samples around `centre`, where it is another one."""
+    beyond = [symbol for symbol in range(256) if not 0 <= centre + signed(symbol) <= 255]
+    moved = sum(row[symbol] - 1 for symbol in beyond)
+    if moved < 1 << 15:
+        return None
+    changed = [1 if symbol in beyond else frequency for symbol, frequency in enumerate(row)]
+    changed[(0 if centre < 128 else 255) - centre] += moved
+    return changed
+
+
+def signed(symbol: int) -> int:
+    """The distance from the centre that a symbol stands for."""
+    return symbol if symbol < 128 else symbol - 256
+
+
+def decoding_order(
+    batches: Sequence[tuple[Sequence[int], Sequence[int]]], rows: Sequence[Row]
+) -> list[tuple[int, int, Row]]:
+    """(batch, position, row) of every symbol in decoding order, from the table numbers and centres of each
+    batch and the rows of all tables.
+    """
+    order = []
+    for number, (tables, centres) in enumerate(batches):
+        own = [folded(rows[table], centre) for table, centre in zip(tables, centres, strict=True)]
+        shared = [position for position, row in enumerate(own) if row is None]
+        shared.sort(key=lambda position: tables[position])
+        order += [(number, position, rows[tables[position]]) for position in shared]
+        order += [(number, position, row) for position, row in enumerate(own) if row is not None]
+    return order
 
 
 def information(frequency: int) -> int:

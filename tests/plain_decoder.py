@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
@@ -105,8 +106,8 @@ class Model:
         self.fraction_bits = self.tensors["fraction_bits"].astype(np.int64)
         sizes = 4 << self.fraction_bits
         self.first = np.cumsum(sizes) - sizes
-        self.tables = self.tensors["tables"]
-        require(len(self.tables) == sizes.sum(), "T")
+        self.rows: list[list[int]] = self.tensors["tables"].tolist()
+        require(len(self.rows) == sizes.sum(), "T")
 
     def layer(self, name: str, x: Array, skip: Array | None = None) -> Array:
         """Layer `<N>.<L>`: x (C_in, h, w), skip (C_out, h, w) -> (C_out, h, w)."""
@@ -195,10 +196,9 @@ class Stream:
             stream.state = stream.state << 32 | words.pop()
         return stream
 
-    def batch(self, rows: list[plain_ans.Row], tables: list[int]) -> list[int]:
+    def batch(self, rows: Sequence[plain_ans.Row], tables: list[int], centres: list[int]) -> list[int]:
         symbols = [0] * len(tables)
-        for _, position in plain_ans.decoding_order([tables]):
-            row = rows[position]
+        for _, position, row in plain_ans.decoding_order([(tables, centres)], rows):
             self.state, symbols[position] = plain_ans.pop(self.state, self.words, row)
             self.information += plain_ans.information(row[symbols[position]])
         return symbols
@@ -281,9 +281,8 @@ class Decoder:
                 share = clamp(y[9 + earlier + (q == 2)], -128, 127)
                 mean[q] += (share * (64 * samples[earlier] - mean[earlier]) + 32) >> 6
             centre, table = self._locate(mean[q], y[3 + q], y[6 + q])
-            tables = table.ravel().tolist()
-            rows = [self.model.tables[number].tolist() for number in tables]
-            symbols = np.array(stream.batch(rows, tables)).reshape(centre.shape)
+            popped = stream.batch(self.model.rows, table.ravel().tolist(), centre.ravel().tolist())
+            symbols = np.array(popped).reshape(centre.shape)
             samples[q] = (centre + symbols) % 256
             target[..., channel] = samples[q]
             for at in np.ndindex(centre.shape):

@@ -3,7 +3,8 @@ import pytest
 from numpy.random import default_rng
 
 from ppyr import calibration
-from ppyr.bitstream.coder import TableSet
+from ppyr.bitstream import tables
+from ppyr.bitstream.tables import TableSet
 from ppyr.calibration import calibrate, corrected, count_symbols
 from ppyr.models.weights import Weights
 from tests.random_model import random_weights
@@ -21,10 +22,15 @@ def information(weights: Weights, counts: np.ndarray) -> float:
     return float((TableSet(weights.tensor("tables", np.uint32)).information * counts).sum())
 
 
-def test_every_coded_sample_is_counted(weights: Weights) -> None:
-    counts = count_symbols(weights, PHOTOGRAPHS)
-    coarsest = len(PHOTOGRAPHS) * 3
-    assert counts.sum() == sum(photograph.size for photograph in PHOTOGRAPHS) - coarsest
+def test_every_sample_is_counted_but_under_folded_tables(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = sum(photograph.size - 3 for photograph in PHOTOGRAPHS)
+    assert 0.9 * samples < count_symbols(weights, PHOTOGRAPHS).sum() < samples
+    dark = [photograph // 40 for photograph in PHOTOGRAPHS]
+    assert count_symbols(weights, dark).sum() < 0.5 * samples
+    monkeypatch.setattr(tables, "FOLDED_MASS", 1 << 24)
+    assert count_symbols(weights, dark).sum() == samples
 
 
 def test_counted_symbols_get_cheaper(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:

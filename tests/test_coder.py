@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +12,13 @@ from constriction import stream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppyr.bitstream.coder import StreamDecoder, StreamEncoder, TableSet, group_by_table
+from ppyr.bitstream import coder
+from ppyr.bitstream.coder import StreamDecoder, StreamEncoder, group_by_table
+from ppyr.bitstream.tables import FOLDED_MASS, TableSet
 from ppyr.errors import FormatError, ModelError
 from tests import plain_ans
 
-Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]
+Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16], npt.NDArray[np.uint8]]
 
 TOTAL = 1 << 24
 
@@ -37,32 +40,42 @@ ROWS = [[TOTAL // 256] * 256, peak(0), peak(255), peak(131), *(random_row(seed) 
 TABLES = TableSet(np.array(ROWS, dtype=np.uint32))
 
 
-def batch(symbols: Sequence[int], tables: Sequence[int]) -> Batch:
-    return np.array(symbols, dtype=np.uint8), np.array(tables, dtype=np.uint16)
+#: The centre that folds no table.
+FAR = 128
+
+
+def batch(symbols: Sequence[int], tables: Sequence[int], centres: Sequence[int] | None = None) -> Batch:
+    if centres is None:
+        centres = [FAR] * len(symbols)
+    return np.array(symbols, np.uint8), np.array(tables, np.uint16), np.array(centres, np.uint8)
 
 
 def encode(batches: Sequence[Batch], tables: TableSet = TABLES) -> bytes:
     encoder = StreamEncoder(tables)
-    for symbols, numbers in batches:
-        encoder.put(symbols, numbers)
+    for one in batches:
+        encoder.put(*one)
     return encoder.finish()
+
+
+def plain_order(batches: Sequence[Batch]) -> list[tuple[int, int, plain_ans.Row]]:
+    return plain_ans.decoding_order([(numbers.tolist(), near.tolist()) for _, numbers, near in batches], ROWS)
 
 
 def plain_words(batches: Sequence[Batch]) -> list[int]:
     """The same stream from the definition."""
-    order = plain_ans.decoding_order([numbers.tolist() for _, numbers in batches])
-    symbols = [int(batches[number][0][position]) for number, position in order]
-    rows = [ROWS[batches[number][1][position]] for number, position in order]
-    return plain_ans.encode(symbols, rows)
+    order = plain_order(batches)
+    symbols = [int(batches[number][0][position]) for number, position, _ in order]
+    return plain_ans.encode(symbols, [row for _, _, row in order])
 
 
 @st.composite
 def some_batches(draw: st.DrawFn) -> list[Batch]:
     """Up to four batches of up to 40 symbols; runs of one symbol are as likely as noise."""
     symbol = st.integers(0, 255) | st.sampled_from([0, 131, 255])
-    pairs = st.lists(st.tuples(symbol, st.integers(0, len(ROWS) - 1)), max_size=40)
-    drawn = draw(st.lists(pairs, max_size=4))
-    return [batch([symbol for symbol, _ in pairs], [table for _, table in pairs]) for pairs in drawn]
+    centre = st.integers(0, 255) | st.sampled_from([0, FAR, 255])
+    triples = st.lists(st.tuples(symbol, st.integers(0, len(ROWS) - 1), centre), max_size=40)
+    drawn = draw(st.lists(triples, max_size=4))
+    return [batch(*zip(*triples, strict=True)) if triples else batch([], []) for triples in drawn]
 
 
 @given(some_batches())
@@ -71,8 +84,8 @@ def test_round_trip_and_every_word_as_defined(batches: list[Batch]) -> None:
 
     assert list(np.frombuffer(data, dtype="<u4")) == plain_words(batches)
     decoder = StreamDecoder(TABLES, data)
-    for symbols, numbers in batches:
-        decoded = decoder.get(numbers)
+    for symbols, numbers, centres in batches:
+        decoded = decoder.get(numbers, centres)
         assert decoded.dtype == np.uint8
         assert np.array_equal(decoded, symbols)
     decoder.finish()
@@ -81,14 +94,25 @@ def test_round_trip_and_every_word_as_defined(batches: list[Batch]) -> None:
 def test_long_stream() -> None:
     generator = np.random.default_rng(3)
     numbers = generator.integers(0, len(ROWS), 3000, dtype=np.uint16)
-    symbols = generator.integers(0, 256, 3000, dtype=np.uint8)
+    symbols, centres = generator.integers(0, 256, (2, 3000), dtype=np.uint8)
 
-    data = encode([(symbols, numbers)])
+    data = encode([(symbols, numbers, centres)])
 
-    assert list(np.frombuffer(data, dtype="<u4")) == plain_words([(symbols, numbers)])
-    order, _ = group_by_table(numbers)
-    rows = [ROWS[number] for number in numbers[order]]
-    assert plain_ans.decode(np.frombuffer(data, dtype="<u4").tolist(), rows) == symbols[order].tolist()
+    words = np.frombuffer(data, dtype="<u4").tolist()
+    assert words == plain_words([(symbols, numbers, centres)])
+    order = plain_order([(symbols, numbers, centres)])
+    expected = [symbols[position] for _, position, _ in order]
+    assert plain_ans.decode(words, [row for _, _, row in order]) == expected
+
+
+def test_many_folded_tables_are_handed_on_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(5)
+    numbers = generator.integers(0, len(ROWS), 500, dtype=np.uint16)
+    symbols, centres = generator.integers(0, 256, (2, 500), dtype=np.uint8)
+    whole = encode([(symbols, numbers, centres)])
+    monkeypatch.setattr(coder, "_CHUNK", 7)
+    assert encode([(symbols, numbers, centres)]) == whole
+    assert np.array_equal(StreamDecoder(TABLES, whole).get(numbers, centres), symbols)
 
 
 FROZEN: list[tuple[list[Batch], str]] = [
@@ -104,6 +128,7 @@ FROZEN: list[tuple[list[Batch], str]] = [
         [batch([5, 6, 7, 8, 9], [3, 0, 2, 0, 1]), batch([], []), batch([131, 1], [3, 0])],
         "0500008309ffff070000060800010000",
     ),
+    ([batch([0, 0, 255, 1], [0, 0, 0, 0], [0, 255, 0, 254])], "7c0e601af8030000"),
 ]
 
 
@@ -123,15 +148,57 @@ def test_constriction_takes_every_frequency_as_it_is() -> None:
             below += frequency
 
 
-@given(st.lists(st.integers(0, 11), max_size=60))
-def test_grouping(tables: list[int]) -> None:
-    order, groups = group_by_table(np.array(tables, dtype=np.uint16))
+def test_constriction_takes_every_folded_frequency_as_it_is() -> None:
+    for table, centre in [(0, 0), (0, 100), (0, 255), (4, 3), (7, 250)]:
+        row = plain_ans.folded(ROWS[table], centre)
+        assert row is not None
+        weights = TABLES.folded(np.array([table], np.uint16), np.array([centre], np.uint8))
+        assert weights.dtype == np.float32
+        assert np.array_equal(weights[0] + 1.0, row)
+        below = 0
+        for symbol, frequency in enumerate(row):
+            ans = stream.stack.AnsCoder(np.array([below, 1 << 31], dtype=np.uint32))
+            assert ans.decode(stream.model.Categorical(perfect=False), weights)[0] == symbol
+            assert ans.pos() == (0, frequency << 39)
+            below += frequency
 
-    assert order.tolist() == [position for _, position in plain_ans.decoding_order([tables])]
-    cut = [[int(table) for table in np.array(tables)[order[start:stop]]] for _, start, stop in groups]
-    assert cut == [[table] * (stop - start) for table, start, stop in groups]
-    assert sum(map(len, cut)) == len(tables)
-    assert [group.table for group in groups] == sorted(set(tables))
+
+@pytest.mark.parametrize("table", range(len(ROWS)))
+def test_which_tables_are_folded(table: int) -> None:
+    centres = np.arange(256, dtype=np.uint8)
+    found = TABLES.are_folded(np.full(256, table, np.uint16), centres)
+    assert found.tolist() == [plain_ans.folded(ROWS[table], centre) is not None for centre in range(256)]
+
+
+@pytest.mark.parametrize(("mass", "folded"), [(FOLDED_MASS, True), (FOLDED_MASS - 1, False)])
+@pytest.mark.parametrize(("centre", "symbol"), [(254, 2), (1, 254)])
+def test_the_least_mass_that_folds(mass: int, folded: bool, centre: int, symbol: int) -> None:
+    row = np.ones((1, 256), np.uint32)
+    row[0, symbol] += mass
+    row[0, 0] += TOTAL - row.sum()
+    number, at = np.zeros(1, np.uint16), np.array([centre], np.uint8)
+    tables = TableSet(row)
+    assert tables.are_folded(number, at).tolist() == [folded]
+    if folded:
+        assert tables.folded(number, at)[0, [0, 1, 255, symbol]].tolist() == (
+            [TOTAL - 256 - mass, mass, 0, 0] if centre == 254 else [TOTAL - 256 - mass, 0, mass, 0]
+        )
+
+
+@given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 255)), max_size=60))
+def test_grouping(pairs: list[tuple[int, int]]) -> None:
+    _, numbers, centres = batch([0] * len(pairs), [table for table, _ in pairs], [near for _, near in pairs])
+    order, groups = group_by_table(TABLES, numbers, centres)
+
+    expected = plain_order([(np.zeros(len(pairs), np.uint8), numbers, centres)])
+    assert order.tolist() == [position for _, position, _ in expected]
+    assert [group.start for group in groups] + [len(pairs)] == [0] + [group.stop for group in groups]
+    for table, start, stop in groups:
+        at = order[start:stop]
+        folded = TABLES.are_folded(numbers[at], centres[at])
+        assert folded.all() if table is None else not folded.any() and set(numbers[at]) == {table}
+    shared = [group.table for group in groups if group.table is not None]
+    assert shared == sorted(set(shared))
 
 
 def test_information_is_the_defined_integer() -> None:
@@ -156,13 +223,13 @@ def test_frozen_information(frequency: int, units: int) -> None:
 @given(some_batches())
 def test_both_sides_count_the_same_information(batches: list[Batch]) -> None:
     encoder = StreamEncoder(TABLES)
-    for symbols, numbers in batches:
-        encoder.put(symbols, numbers)
+    for one in batches:
+        encoder.put(*one)
     decoder = StreamDecoder(TABLES, encoder.finish())
-    for _, numbers in batches:
-        decoder.get(numbers)
+    for _, numbers, centres in batches:
+        decoder.get(numbers, centres)
 
-    frequencies = [ROWS[table][symbol] for pair in batches for symbol, table in zip(*pair, strict=True)]
+    frequencies = [row[batches[number][0][position]] for number, position, row in plain_order(batches)]
     assert encoder.information == sum(map(plain_ans.information, frequencies))
     assert decoder.information == encoder.information
 
@@ -173,7 +240,7 @@ def test_a_stream_is_as_long_as_its_information() -> None:
     symbols = generator.choice(256, 20000, p=row / TOTAL).astype(np.uint8)
     numbers = np.full(20000, 4, dtype=np.uint16)
     encoder = StreamEncoder(TABLES)
-    encoder.put(symbols, numbers)
+    encoder.put(symbols, numbers, np.full(20000, FAR, np.uint8))
 
     bits = 8 * len(encoder.finish())
 
@@ -182,9 +249,9 @@ def test_a_stream_is_as_long_as_its_information() -> None:
 
 
 def test_the_caller_may_reuse_its_arrays() -> None:
-    symbols, numbers = batch([1, 2, 3], [0, 0, 0])
+    symbols, numbers, centres = batch([1, 2, 3], [0, 0, 0])
     encoder = StreamEncoder(TABLES)
-    encoder.put(symbols, numbers)
+    encoder.put(symbols, numbers, centres)
     symbols[:] = 0
 
     assert encoder.finish() == encode([batch([1, 2, 3], [0, 0, 0])])
@@ -206,7 +273,7 @@ def test_last_word_zero(data: str) -> None:
 def test_a_word_too_many() -> None:
     data = encode([batch([7, 8, 9], [4, 4, 4])]) + bytes.fromhex("01000000")
     decoder = StreamDecoder(TABLES, data)
-    decoder.get(batch([], [4, 4, 4])[1])
+    decoder.get(*batch([0, 0, 0], [4, 4, 4])[1:])
 
     with pytest.raises(FormatError, match="after its last symbol") as caught:
         decoder.finish()
@@ -215,30 +282,30 @@ def test_a_word_too_many() -> None:
 
 
 def test_a_symbol_too_few() -> None:
-    symbols, numbers = batch([7, 8, 9], [0, 0, 0])
-    decoder = StreamDecoder(TABLES, encode([(symbols, numbers)]))
-    assert np.array_equal(decoder.get(numbers[:2]), symbols[:2])
+    symbols, numbers, centres = batch([7, 8, 9], [0, 0, 0])
+    decoder = StreamDecoder(TABLES, encode([(symbols, numbers, centres)]))
+    assert np.array_equal(decoder.get(numbers[:2], centres[:2]), symbols[:2])
 
     with pytest.raises(FormatError, match="after its last symbol"):
         decoder.finish()
 
 
-@given(st.binary(max_size=80), st.lists(st.integers(0, len(ROWS) - 1), max_size=60))
-def test_any_bytes_end_in_symbols_or_in_a_format_error(data: bytes, tables: list[int]) -> None:
-    numbers = np.array(tables, dtype=np.uint16)
+@given(st.binary(max_size=80), some_batches())
+def test_any_bytes_end_in_symbols_or_in_a_format_error(data: bytes, batches: list[Batch]) -> None:
     words = np.frombuffer(data[: len(data) // 4 * 4], dtype="<u4").tolist()
-    order, _ = group_by_table(numbers)
-    symbols = np.empty(len(tables), dtype=np.uint8)
+    order = plain_order(batches)
+    rows = [row for _, _, row in order]
+    decoded = []
     try:
         decoder = StreamDecoder(TABLES, data)
-        symbols = decoder.get(numbers)
+        decoded = [decoder.get(numbers, centres) for _, numbers, centres in batches]
         decoder.finish()
     except FormatError:
         if len(data) % 4 == 0 and not (words and words[-1] == 0):
             with pytest.raises(ValueError, match="left"):
-                plain_ans.decode(words, [ROWS[table] for table in numbers[order]])
+                plain_ans.decode(words, rows)
     else:
-        assert plain_ans.decode(words, [ROWS[table] for table in numbers[order]]) == symbols[order].tolist()
+        assert plain_ans.decode(words, rows) == [decoded[number][position] for number, position, _ in order]
 
 
 def replaced(value: int) -> npt.NDArray[np.uint32]:
@@ -275,26 +342,32 @@ def test_tables_are_a_copy() -> None:
     assert len(tables) == len(ROWS)
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda numbers: StreamEncoder(TABLES).put(np.zeros(1, dtype=np.uint8), numbers),
-        lambda numbers: StreamDecoder(TABLES, b"").get(numbers),
-    ],
-    ids=["put", "get"],
-)
-def test_table_numbers_are_checked(act: Callable[[npt.NDArray[np.uint16]], object]) -> None:
+def put(symbols: npt.NDArray[Any], numbers: npt.NDArray[Any], centres: npt.NDArray[Any]) -> None:
+    StreamEncoder(TABLES).put(symbols, numbers, centres)
+
+
+def get(_symbols: object, numbers: npt.NDArray[Any], centres: npt.NDArray[Any]) -> None:
+    StreamDecoder(TABLES, b"").get(numbers, centres)
+
+
+@pytest.mark.parametrize("act", [put, get])
+def test_what_both_sides_know_is_checked(act: Callable[..., None]) -> None:
+    one = np.zeros(1, np.uint8)
     with pytest.raises(ModelError, match="table 12, but there are 12"):
-        act(np.array([12], dtype=np.uint16))
-    with pytest.raises(TypeError, match="pass uint16"):
-        act(np.array([0], dtype=np.int64))
+        act(one, np.array([12], dtype=np.uint16), one)
+    with pytest.raises(TypeError, match="table numbers are int64; pass uint16"):
+        act(one, np.array([0], dtype=np.int64), one)
     with pytest.raises(ValueError, match=r"pass \(n,\)"):
-        act(np.zeros((1, 1), dtype=np.uint16))
+        act(one, np.zeros((1, 1), dtype=np.uint16), one)
+    with pytest.raises(TypeError, match="centres are int64; pass uint8"):
+        act(one, np.zeros(1, dtype=np.uint16), np.array([1], dtype=np.int64))
+    with pytest.raises(ValueError, match="one table a symbol"):
+        act(one, np.zeros(1, dtype=np.uint16), np.zeros(2, np.uint8))
 
 
 def test_symbols_are_checked() -> None:
-    encoder = StreamEncoder(TABLES)
-    with pytest.raises(TypeError, match="pass uint8"):
-        encoder.put(np.array([1], dtype=np.int64), np.zeros(1, dtype=np.uint16))
+    number, centre = np.zeros(1, np.uint16), np.zeros(1, np.uint8)
+    with pytest.raises(TypeError, match="symbols are int64; pass uint8"):
+        put(np.array([1], dtype=np.int64), number, centre)
     with pytest.raises(ValueError, match="one table a symbol"):
-        encoder.put(np.array([1], dtype=np.uint8), np.zeros(2, dtype=np.uint16))
+        put(np.zeros(2, np.uint8), number, centre)

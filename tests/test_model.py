@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save
 
-from ppyr.bitstream.coder import TableSet
+from ppyr.bitstream.tables import TableSet
 from ppyr.errors import ModelError, UnknownModelError
 from ppyr.geometry import shapes
 from ppyr.models import predictor, registry, weights
@@ -165,7 +165,7 @@ def test_no_flipped_byte_of_a_model_is_overlooked(tmp_path: Path) -> None:
     ("metadata", "message"),
     [
         (None, "architecture None"),
-        ({"architecture": "ppyr-stages-99", "provenance": "{}"}, "architecture 'ppyr-stages-2'"),
+        ({"architecture": "ppyr-stages-99", "provenance": "{}"}, "architecture 'ppyr-stages-99'"),
         ({"architecture": weights.ARCHITECTURE, "provenance": "{"}, "no complete model file"),
     ],
     ids=["none", "newer", "damaged"],
