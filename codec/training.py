@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
-        "--minutes", type=_minutes, metavar="M", help="training time of each network (default: the CONFIG's)"
+        "--steps", type=_steps, metavar="N", help="training steps of each network (default: the CONFIG's)"
     )
     parser.add_argument(
         "--start",
@@ -92,8 +92,8 @@ def run(args: argparse.Namespace) -> int:
     reporter = Reporter(quiet=args.quiet)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
     configs = configuration.read(_config_file(args.config))
-    if args.minutes:
-        configs = {stage: replace(config, minutes=args.minutes) for stage, config in configs.items()}
+    if args.steps:
+        configs = {stage: replace(config, steps=args.steps) for stage, config in configs.items()}
     images = _images(args.folder, TRAINING_SIDE, reporter)
     validation = _images(args.validation, VALIDATION_SIDE, reporter) if args.validation else []
     graphics = _images(args.graphics, GRAPHICS_SIDE, reporter) if args.graphics else []
@@ -145,10 +145,10 @@ def _config_file(text: str) -> Path:
     return configuration.FOLDER / f"{text}.toml" if text in configuration.shipped() else Path(text)
 
 
-def _minutes(text: str) -> float:
-    if not 0 < (number := float(text)) < float("inf"):
-        raise argparse.ArgumentTypeError("give more than 0")
-    return number
+def _steps(text: str) -> int:
+    if (found := int(text)) < 1:
+        raise argparse.ArgumentTypeError("give 1 or more")
+    return found
 
 
 def _whole_number(text: str) -> int:

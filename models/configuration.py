@@ -3,12 +3,12 @@
 A file has the fields of `TrainingConfig` as keys and sub-tables. Those at the top hold for every network,
 those in a table `finest`, `next` or `rest` for one::
 
-    minutes = 60
+    steps = 20000
     network.width = 48
     augmentation.noise = 0.5
 
     [rest]
-    minutes = 20
+    steps = 5000
     network.trunk_blocks = 3
 """
 
@@ -33,15 +33,15 @@ FOLDER = Path(__file__).parent / "configurations"
 class TrainingConfig:
     """The settings of one network's training.
 
-    Muon with `learning_rate` trains the weights, AdamW with `bias_rate` the biases. `minutes` is the budget
-    of training time (kept over interruptions); both rates fall as a cosine of the part that is spent, and the
-    last `integer_part` of it trains the rounded network.
+    Muon with `learning_rate` trains the weights, AdamW with `bias_rate` the biases. Both rates rise in the
+    first `warmup_steps` of the `steps` and fall as a cosine; the last `integer_part` of the steps trains the
+    rounded network.
 
     `autocast` is torch's bfloat16 autocast. In these convolutions it is slower than float32 on the two-core
     machine where the shipped model was trained (torch 2.13.0), and faster on GPUs.
     """
 
-    minutes: float
+    steps: int
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
     learning_rate: float = 4e-3
@@ -63,7 +63,7 @@ def read(path: Path) -> dict[str, TrainingConfig]:
     """The settings of every stage.
 
     Raises:
-        ConfigurationError: the file is no TOML, has a key or a value that is not known, or lacks `minutes`.
+        ConfigurationError: the file is no TOML, has a key or a value that is not known, or lacks `steps`.
         OSError: it can not be read.
     """
     try:
@@ -113,6 +113,6 @@ def _checked(kind: Any, values: Mapping[str, Any], where: str) -> Any:
                 f"{inside}: {value!r} is no {wanted.__name__} from 0 on", expected=wanted, found=value
             )
         made[name] = number
-    if kind is TrainingConfig and not made.get("minutes"):
-        raise ConfigurationError(f"{where}: give minutes, more than 0", found=made.get("minutes"))
+    if kind is TrainingConfig and not made.get("steps"):
+        raise ConfigurationError(f"{where}: give steps, more than 0", found=made.get("steps"))
     return kind(**made)

@@ -90,7 +90,7 @@ def train(
         start: a model to go on from, with networks of the same sizes; None to begin with random weights.
         device: "cpu" or "cuda".
         workers: processes that make crops; 0 makes them in this one.
-        max_steps: stop after this many steps in all, as if interrupted; None to spend the whole budget.
+        max_steps: stop after this many steps in all, as if interrupted; None for all of them.
         progress: show a bar on standard error.
 
     Raises:
@@ -100,19 +100,21 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(stage, images, graphics, config, start, folder / f"{stage}.pt", device)
     held_out = validation_batches(validation, stage)
-    budget = config.minutes * 60
     batches = CropBatches(images, CROP_SIZES[stage], config.augmentation, config.seed, graphics)
     stream = iter(batches.loader(run.step, workers))
     losses: list[float] = []
-    next_report = run.spent
-    bar = tqdm(total=round(budget), initial=round(run.spent), unit="s", disable=not progress, desc=stage)
+    next_report = run.step
+    next_seconds = run.spent
+    end = config.steps if max_steps is None else min(config.steps, max_steps)
+    bar = tqdm(total=config.steps, initial=run.step, unit="step", disable=not progress, desc=stage)
     with bar, (folder / f"{stage}.jsonl").open("a", encoding="utf-8") as log:
-        while run.spent < budget and (max_steps is None or run.step < max_steps):
+        while run.step < end:
             losses.append(run.advance(stream))
-            bar.update(round(run.spent) - bar.n)
+            bar.update()
             bar.set_postfix(step=run.step, loss=f"{losses[-1]:.3f}")
-            if run.spent >= min(next_report, budget) or run.step == max_steps:
-                next_report = run.spent + min(budget / REPORTS, LONGEST_REPORT)
+            if run.step in (next_report, end) or run.spent >= next_seconds:
+                next_report = run.step + max(1, config.steps // REPORTS)
+                next_seconds = run.spent + LONGEST_REPORT
                 row: dict[str, object] = {"step": run.step, "seconds": round(run.spent)}
                 row["loss"] = float(np.mean(losses))
                 if held_out:
@@ -172,7 +174,7 @@ class _Run:
     def advance(self, batches: Any) -> float:
         """One step on the next batch; returns its loss in bits per dimension."""
         began = time.monotonic()
-        part = self.spent / (self.config.minutes * 60)
+        part = self.step / self.config.steps
         self.net.set_quantize(part >= 1 - self.config.integer_part)
         for optimizer, rate in zip(
             self.optimizers, (self.config.learning_rate, self.config.bias_rate), strict=True

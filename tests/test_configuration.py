@@ -21,7 +21,7 @@ def read(folder: Path, text: str) -> dict[str, TrainingConfig]:
 
 def test_a_network_has_what_all_have_and_its_own(tmp_path: Path) -> None:
     text = """
-        minutes = 60
+        steps = 60
         network.width = 32
         network.trunk_blocks = 1
         augmentation = { gray = 1 }
@@ -29,34 +29,34 @@ def test_a_network_has_what_all_have_and_its_own(tmp_path: Path) -> None:
         seed = 7
         network.trunk_blocks = 3
         [rest]
-        minutes = 0.5
+        steps = 5
         autocast = true
     """
     found = read(tmp_path, text)
     assert tuple(found) == STAGES
     gray, narrow = Augmentation(gray=1.0), NetworkConfig(width=32, trunk_blocks=1)
-    assert found["finest"] == TrainingConfig(60.0, narrow, gray)
-    assert found["next"] == TrainingConfig(60.0, NetworkConfig(width=32, trunk_blocks=3), gray, seed=7)
-    assert found["rest"] == TrainingConfig(0.5, narrow, gray, autocast=True)
+    assert found["finest"] == TrainingConfig(60, narrow, gray)
+    assert found["next"] == TrainingConfig(60, NetworkConfig(width=32, trunk_blocks=3), gray, seed=7)
+    assert found["rest"] == TrainingConfig(5, narrow, gray, autocast=True)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("minutes 60", "mine.toml is no TOML file: Expected '='"),
-        ("seed = 1", "finest: give minutes, more than 0"),
-        ("minutes = 0", "finest: give minutes, more than 0"),
-        ("minutes = -1", "finest, minutes: -1 is no float from 0 on"),
-        ("minutes = inf", "finest, minutes: inf is no float from 0 on"),
-        ("minutes = nan", "finest, minutes: nan is no float from 0 on"),
-        ("minutes = '1'", "finest, minutes: '1' is no float from 0 on"),
-        ("minutes = 1\nseed = 1.5", "finest, seed: 1.5 is no int from 0 on"),
-        ("minutes = 1\nautocast = 1", "finest, autocast: 1 is no bool"),
-        ("minutes = 1\nnetwork = 48", "finest, network: 48 is no NetworkConfig"),
-        ("minutes = 1\nnext = 48", "mine.toml: next has to be a table"),
-        ("minutes = 1\n[second]", "finest: second is no setting: use some of minutes, network, "),
-        ("minutes = 1\n[rest.network]\ndepth = 2", "rest, network: depth is no setting: use some of width, "),
-        ("minutes = 1\n[rest.network]\nwidth = 0", "widths are 1 or more"),
+        ("steps 60", "mine.toml is no TOML file: Expected '='"),
+        ("seed = 1", "finest: give steps, more than 0"),
+        ("steps = 0", "finest: give steps, more than 0"),
+        ("steps = 1\nbias_rate = -1", "finest, bias_rate: -1 is no float from 0 on"),
+        ("steps = 1\nbias_rate = inf", "finest, bias_rate: inf is no float from 0 on"),
+        ("steps = 1\nbias_rate = nan", "finest, bias_rate: nan is no float from 0 on"),
+        ("steps = '1'", "finest, steps: '1' is no int from 0 on"),
+        ("steps = 1\nseed = 1.5", "finest, seed: 1.5 is no int from 0 on"),
+        ("steps = 1\nautocast = 1", "finest, autocast: 1 is no bool"),
+        ("steps = 1\nnetwork = 48", "finest, network: 48 is no NetworkConfig"),
+        ("steps = 1\nnext = 48", "mine.toml: next has to be a table"),
+        ("steps = 1\n[second]", "finest: second is no setting: use some of steps, network, "),
+        ("steps = 1\n[rest.network]\ndepth = 2", "rest, network: depth is no setting: use some of width, "),
+        ("steps = 1\n[rest.network]\nwidth = 0", "widths are 1 or more"),
     ],
 )
 def test_bad_settings_are_errors(tmp_path: Path, text: str, message: str) -> None:
@@ -70,7 +70,7 @@ def test_shipped_configurations_are_read(name: str) -> None:
 
 
 def test_the_command_refuses_bad_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "bad.toml").write_text("minutes = 1\nspeed = 2", "utf-8")
+    (tmp_path / "bad.toml").write_text("steps = 1\nspeed = 2", "utf-8")
     words = ["train", str(tmp_path), "--output", str(tmp_path / "run"), "--config"]
     assert main([*words, str(tmp_path / "bad.toml")]) == 1
     assert "speed is no setting" in capsys.readouterr().err

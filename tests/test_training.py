@@ -27,9 +27,9 @@ from ppyr.models.train import CROP_SIZES, TRAINING_SIDE, VALIDATION_SIDE, train
 from .photograph import crop
 
 TINY = NetworkConfig(width=16, trunk_blocks=1, phase_blocks=1, step_width=16)
-CONFIG = TrainingConfig(minutes=60, network=TINY, warmup_steps=1)
+CONFIG = TrainingConfig(steps=6000, network=TINY, warmup_steps=1)
 CHANGES = [field.name for field in fields(Augmentation)]
-TINY_TOML = "minutes = 1e-9\nnetwork = { width = 16, trunk_blocks = 1, phase_blocks = 1, step_width = 16 }\n"
+TINY_TOML = "steps = 1\nnetwork = { width = 16, trunk_blocks = 1, phase_blocks = 1, step_width = 16 }\n"
 UNCHANGED = Augmentation(**dict.fromkeys(CHANGES, 0.0))
 OFTEN = Augmentation(**dict.fromkeys(CHANGES, 0.5))
 
@@ -91,8 +91,8 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["rest.jsonl", "rest.pt"]
 
 
-def test_a_spent_budget_ends_the_run(tmp_path: Path) -> None:
-    config = replace(CONFIG, minutes=1e-9)
+def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=1)
     path = train("rest", IMAGES, [], config, tmp_path, workers=0)
     assert checkpoint.read(path).step == 1
     train("rest", IMAGES, [], config, tmp_path, workers=0)
@@ -103,7 +103,7 @@ def test_only_the_same_run_goes_on(tmp_path: Path) -> None:
     path = train("rest", IMAGES, [], CONFIG, tmp_path, workers=0, max_steps=1)
     before = path.read_bytes()
     others = [
-        replace(CONFIG, minutes=61),
+        replace(CONFIG, steps=6001),
         replace(CONFIG, seed=2),
         replace(CONFIG, network=replace(TINY, width=8)),
         replace(CONFIG, augmentation=UNCHANGED),
@@ -313,25 +313,24 @@ def test_the_command_trains_and_exports(
 
     assert main(["train", *same.split(), "--network", "rest", "--export", "again"]) == 0
     assert weights.read(next(models.glob("again-*"))).id == weights.read(model).id
-    assert main(["train", *same.split(), "--minutes", "1"]) == 1
+    assert main(["train", *same.split(), "--steps", "2"]) == 1
     assert "other settings or images" in capsys.readouterr().err
 
 
 def test_the_command_needs_photographs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_image(crop(19, 24), tmp_path / "small.png")
-    assert main(["train", str(tmp_path), "--output", str(tmp_path), "--minutes", "1"]) == 1
+    assert main(["train", str(tmp_path), "--output", str(tmp_path), "--steps", "2"]) == 1
     assert "has no image of 320 pixels a side" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--output out --minutes 0", "give more than 0"),
-        ("--output out --minutes nan", "give more than 0"),
+        ("--output out --steps 0", "give 1 or more"),
         ("--output out --workers -1", "give 0 or more"),
-        ("--output out --minutes 1 --network second", "invalid choice"),
-        ("--output out --minutes 1 --export a/b", "give letters, digits"),
-        ("--output out --minutes 1", "has no files to take"),
+        ("--output out --network second", "invalid choice"),
+        ("--output out --export a/b", "give letters, digits"),
+        ("--output out", "has no files to take"),
     ],
 )
 def test_usage_errors_leave_nothing(
