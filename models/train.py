@@ -103,8 +103,8 @@ def train(
     batches = CropBatches(images, CROP_SIZES[stage], config.augmentation, config.seed, graphics)
     stream = iter(batches.loader(run.step, workers))
     losses: list[float] = []
-    next_report = run.step
-    next_seconds = run.spent
+    next_report = max(1, run.step)
+    next_seconds = run.spent + LONGEST_REPORT
     end = config.steps if max_steps is None else min(config.steps, max_steps)
     bar = tqdm(total=config.steps, initial=run.step, unit="step", disable=not progress, desc=stage)
     with bar, (folder / f"{stage}.jsonl").open("a", encoding="utf-8") as log:
