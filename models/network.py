@@ -129,6 +129,14 @@ def _block_layers(width: int, blocks: int) -> nn.ModuleList:
     return nn.ModuleList(Conv(width, width, 3, input_bits) for input_bits in bits)
 
 
+def sublattices(x: Tensor) -> list[Tensor]:
+    """The subsampled images (B, C, h/2, w/2) of x (B, C, h, w), in the order of `SUBLATTICE`."""
+    batch, channels, height, width = x.shape
+    last = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
+    rows = [row.unbind(3) for row in last.unbind(2)]
+    return [rows[dy][dx].permute(0, 3, 1, 2) for dy, dx in SUBLATTICE]
+
+
 class StageNet(nn.Module):
     """Network of one factor of two: integer features in, bits of every pixel out.
 
@@ -219,18 +227,17 @@ class StageNet(nn.Module):
         for phase in PHASES:
             features, quarters, pixels = phases[phase]
             features = (features - ZERO_POINT) * UNIT
-            earlier: list[Tensor] = []
-            for step, (dy, dx) in enumerate(SUBLATTICE):
+            known = sublattices(features)
+            lattices = zip(sublattices(u), sublattices(quarters), sublattices(pixels), strict=True)
+            for step, (context, anchors, targets) in enumerate(lattices):
                 name = f"{phase}_{step}"
-                sub = (..., slice(dy, None, 2), slice(dx, None, 2))
-                x = u[sub]
-                if earlier:
-                    x = self.stream(x + self.step_in[name](torch.cat(earlier, 1)))
+                x = context
+                if step:
+                    x = self.stream(x + self.step_in[name](torch.cat(known[:step], 1)))
                 x = self.hidden(self.step_mid[name](x))
                 with torch.autocast(x.device.type, enabled=False):
                     said = self.head[name](x.float())  # (B, 12, h/2, w/2)
-                heads.append((said, quarters[sub], pixels[sub]))
-                earlier.append(features[sub])
+                heads.append((said, anchors, targets))
             if phase != PHASES[-1]:
                 u = self.stream(u + self.phase_in[phase](features))
                 u = self.blocks(u, self.phase[phase])
