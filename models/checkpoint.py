@@ -21,7 +21,8 @@ class Checkpoint:
     """The state of one stage's training.
 
     Attributes:
-        network: state of the network.
+        network: state of the averaged network, the one to export.
+        trained: state of the network that training goes on with.
         optimizers: state of each optimizer.
         config: the settings, `TrainingConfig` as a nested dict.
         step: number of steps done.
@@ -31,6 +32,7 @@ class Checkpoint:
     """
 
     network: dict[str, Any]
+    trained: dict[str, Any]
     optimizers: list[dict[str, Any]]
     config: dict[str, Any]
     step: int

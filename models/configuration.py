@@ -35,7 +35,8 @@ class TrainingConfig:
 
     Muon with `learning_rate` trains the weights, AdamW with `bias_rate` the biases. Both rates rise in the
     first `warmup_steps` of the `steps` and fall as a cosine; the last `integer_part` of the steps trains the
-    rounded network.
+    rounded network. What is validated and exported is the exponential moving average of the weights, of which
+    each step keeps the part `averaging`.
 
     `autocast` is torch's bfloat16 autocast. In these convolutions it is slower than float32 on the two-core
     machine where the shipped model was trained (torch 2.13.0), and faster on GPUs.
@@ -50,6 +51,7 @@ class TrainingConfig:
     bias_rate: float = 2.5e-3
     warmup_steps: int = 50
     integer_part: float = 0.2
+    averaging: float = 0.998
     seed: int = 1
     autocast: bool = False
 

@@ -12,11 +12,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import optim
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from ppyr.errors import ModelError
@@ -152,6 +153,8 @@ class _Run:
             )
         self.start = start.id.hex() if start else None
         self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(self.net, multi_avg_fn=average)
         self.optimizers = _optimizers(self.net, config)
         if checkpoint_path.exists():
             self._resume(checkpoint.read(checkpoint_path))
@@ -166,7 +169,9 @@ class _Run:
                 expected=had,
                 found=wanted,
             )
-        self.net.load_state_dict(found.network)
+        self.average.module.load_state_dict(found.network)
+        self.average.n_averaged.fill_(found.step)
+        self.net.load_state_dict(found.trained)
         for optimizer, state in zip(self.optimizers, found.optimizers, strict=True):
             optimizer.load_state_dict(state)
         self.step, self.spent = found.step, found.spent
@@ -189,18 +194,21 @@ class _Run:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), GRADIENT_LIMIT)
         for optimizer in self.optimizers:
             optimizer.step()
+        self.average.update_parameters(self.net)
         value = float(loss.detach())
         self.step += 1
         self.spent += time.monotonic() - began
         return value
 
     def validate(self, batches: Sequence[Batch]) -> list[float]:
-        """Bits per dimension of the three phases, and of all."""
+        """Bits per dimension of the three phases, and of all, under the averaged network."""
+        net = cast(StageNet, self.average.module)
+        net.set_quantize(self.net.quantize)
         total, count = torch.zeros(12, dtype=torch.float64), 0
         with torch.no_grad(), self._autocast():
             for batch in batches:
                 coarse, phases = self._moved(batch)
-                total += self.net(coarse, phases).double().cpu()
+                total += net(coarse, phases).double().cpu()
                 count += _samples(phases)
         by_phase = total.view(3, 4).sum(1) / (count / 3)
         return [round(float(x), 4) for x in (*by_phase, total.sum() / count)]
@@ -209,7 +217,8 @@ class _Run:
         checkpoint.write(
             self.checkpoint,
             Checkpoint(
-                network=self.net.state_dict(),
+                network=self.average.module.state_dict(),
+                trained=self.net.state_dict(),
                 optimizers=[optimizer.state_dict() for optimizer in self.optimizers],
                 config=asdict(self.config),
                 step=self.step,

@@ -91,6 +91,20 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["rest.jsonl", "rest.pt"]
 
 
+def test_the_average_of_the_weights_is_exported(tmp_path: Path) -> None:
+    states = []
+    for steps in (1, 2, 3):
+        path = train(
+            "rest", IMAGES, [], replace(CONFIG, averaging=0.75), tmp_path, workers=0, max_steps=steps
+        )
+        states.append(checkpoint.read(path))
+    expected = states[0].trained["trunk_in.matrix"]
+    for state in states:
+        expected = expected.lerp(state.trained["trunk_in.matrix"], 0.25)
+        assert torch.equal(state.network["trunk_in.matrix"], expected)
+    assert not torch.equal(states[2].network["trunk_in.matrix"], states[2].trained["trunk_in.matrix"])
+
+
 def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
     config = replace(CONFIG, steps=1)
     path = train("rest", IMAGES, [], config, tmp_path, workers=0)
