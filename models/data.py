@@ -2,17 +2,19 @@
 
 Augmentation widens what the network sees: flips and transposes, extra downscaling, sharpening, stronger and
 other colours, gain and gamma, noise like that of sensors, chroma that was subsampled and interpolated again,
-gray, and a few windows of graphics. Everything follows from one seed.
+gray, mild JPEG, and a few windows of graphics. Everything follows from one seed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -34,6 +36,7 @@ class Augmentation:
     noise: float = 0.3
     chroma: float = 0.3
     gray: float = 0.03
+    jpeg: float = 0.05
     graphics: float = 0.06
 
 
@@ -78,40 +81,6 @@ def _tensor(a: npt.NDArray[np.generic]) -> Tensor:
     )
 
 
-def augmented_crop(
-    image: ByteArray, rng: np.random.Generator, size: int, augmentation: Augmentation
-) -> npt.NDArray[np.int32]:
-    """A random crop (3, size, size) of `image` (H, W, 3), in coding order, augmented."""
-    height, width = image.shape[:2]
-    window = size
-    if rng.random() < augmentation.downscale:
-        window = min(int(size * rng.uniform(1.05, 2.0)), height, width)
-    top, left = rng.integers(height - window + 1), rng.integers(width - window + 1)
-    crop = image[top : top + window, left : left + window, CODING_ORDER[3]]
-    if rng.random() < 0.5:
-        crop = crop.transpose(1, 0, 2)
-    crop = crop[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
-    x = torch.from_numpy(crop.transpose(2, 0, 1).astype(np.float32))[None]
-    if window != size:
-        x = functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
-    if rng.random() < augmentation.sharpen:
-        x = _sharpened(x, rng)
-    if rng.random() < augmentation.colour:
-        x = _recoloured(x, rng)
-    if rng.random() < augmentation.gain:
-        x = 255 * (x / 255).clamp(0, 1) ** rng.uniform(0.7, 1.4) * rng.uniform(0.6, 1.2) + rng.uniform(
-            -15, 15
-        )
-        x = x + _dither(x.shape, rng)
-    if rng.random() < augmentation.noise:
-        x = x + _noise(x.shape, rng)
-    if rng.random() < augmentation.chroma:
-        x = _subsampled_chroma(x)
-    if rng.random() < augmentation.gray:
-        x = x.mean(1, keepdim=True).expand(-1, 3, -1, -1)
-    return x[0].round().clamp(0, 255).numpy().astype(np.int32)
-
-
 def _sharpened(x: Tensor, rng: np.random.Generator) -> Tensor:
     """An unsharp mask of radius one."""
     soft = functional.avg_pool2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
@@ -129,29 +98,85 @@ def _recoloured(x: Tensor, rng: np.random.Generator) -> Tensor:
     return x + _dither(x.shape, rng)
 
 
+def _brightened(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Other gamma, gain and offset."""
+    x = 255 * (x / 255).clamp(0, 1) ** rng.uniform(0.7, 1.4)
+    x = x * rng.uniform(0.6, 1.2) + rng.uniform(-15, 15)
+    return x + _dither(x.shape, rng)
+
+
 def _dither(shape: Sequence[int], rng: np.random.Generator) -> Tensor:
     """Uniform noise of one grey level, which fills the gaps that a stretched histogram has."""
     return torch.from_numpy(rng.uniform(-0.5, 0.5, shape).astype(np.float32))
 
 
-def _noise(shape: Sequence[int], rng: np.random.Generator) -> Tensor:
+def _noisy(x: Tensor, rng: np.random.Generator) -> Tensor:
     """Normal noise, partly common to the channels, sometimes blurred as by film grain and demosaicing."""
     common = rng.uniform(0, 1)
-    noise = np.sqrt(1 - common) * rng.standard_normal(shape) + np.sqrt(common) * rng.standard_normal(
-        (1, 1, *shape[2:])
-    )
-    x = torch.from_numpy((rng.uniform(0.3, 1.8) ** 2 * noise).astype(np.float32))
+    each, all_alike = rng.standard_normal(x.shape), rng.standard_normal((1, 1, *x.shape[2:]))
+    normal = np.sqrt(1 - common) * each + np.sqrt(common) * all_alike
+    noise = torch.from_numpy((rng.uniform(0.3, 1.8) ** 2 * normal).astype(np.float32))
     if rng.random() < 0.4:
-        x = 1.6 * functional.avg_pool2d(functional.pad(x, (0, 1, 0, 1), mode="replicate"), 2, 1)
-    return x
+        noise = 1.6 * functional.avg_pool2d(functional.pad(noise, (0, 1, 0, 1), mode="replicate"), 2, 1)
+    return x + noise
 
 
-def _subsampled_chroma(x: Tensor) -> Tensor:
+def _subsampled_chroma(x: Tensor, _: np.random.Generator) -> Tensor:
     """Colour differences to green at half resolution and interpolated back."""
     luma = (2 * x[:, :1] + x[:, 1:2] + x[:, 2:]) / 4
     chroma = x - luma
     half = functional.avg_pool2d(chroma, 2)
     return luma + functional.interpolate(half, x.shape[2:], mode="bilinear")
+
+
+def _gray(x: Tensor, _: np.random.Generator) -> Tensor:
+    return x.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+
+
+def _jpeg(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """The traces of JPEG of high quality, its blocks anywhere on the crop."""
+    top, left = (int(offset) for offset in rng.integers(8, size=2))
+    padded = functional.pad(x, (left, 0, top, 0), mode="replicate")
+    pixels = padded[0, CODING_ORDER[3]].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
+    file = BytesIO()
+    quality, subsampling = int(rng.integers(85, 99)), int(rng.integers(3))
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=subsampling)
+    decoded = np.asarray(Image.open(file))[top:, left:, CODING_ORDER[3]]
+    return torch.from_numpy(decoded.transpose(2, 0, 1).astype(np.float32))[None]
+
+
+#: The changes of a crop (1, 3, h, w), float32 in grey levels, in the order in which they happen.
+_CHANGES: dict[str, Callable[[Tensor, np.random.Generator], Tensor]] = {
+    "sharpen": _sharpened,
+    "colour": _recoloured,
+    "gain": _brightened,
+    "noise": _noisy,
+    "chroma": _subsampled_chroma,
+    "gray": _gray,
+    "jpeg": _jpeg,
+}
+
+
+def augmented_crop(
+    image: ByteArray, rng: np.random.Generator, size: int, augmentation: Augmentation
+) -> npt.NDArray[np.int32]:
+    """A random crop (3, size, size) of `image` (H, W, 3), in coding order, augmented."""
+    height, width = image.shape[:2]
+    window = size
+    if rng.random() < augmentation.downscale:
+        window = min(int(size * rng.uniform(1.05, 2.0)), height, width)
+    top, left = rng.integers(height - window + 1), rng.integers(width - window + 1)
+    crop = image[top : top + window, left : left + window, CODING_ORDER[3]]
+    if rng.random() < 0.5:
+        crop = crop.transpose(1, 0, 2)
+    crop = crop[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
+    x = torch.from_numpy(crop.transpose(2, 0, 1).astype(np.float32))[None]
+    if window != size:
+        x = functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
+    for name, change in _CHANGES.items():
+        if rng.random() < getattr(augmentation, name):
+            x = change(x, rng)
+    return x[0].round().clamp(0, 255).numpy().astype(np.int32)
 
 
 class CropBatches(Dataset[tuple[Tensor, dict[str, PhaseTensors]]]):
