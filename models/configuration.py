@@ -72,23 +72,32 @@ def read(path: Path) -> dict[str, TrainingConfig]:
         content = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is no TOML file: {error}") from None
+    return parse(content, str(path))
+
+
+def parse(content: Mapping[str, Any], where: str) -> dict[str, TrainingConfig]:
+    """The settings of every stage from what a file says; `where` begins the message of an error.
+
+    Raises:
+        ConfigurationError: a key or a value is not known, or `steps` is not there.
+    """
     common = {key: value for key, value in content.items() if key not in STAGES}
     configs = {}
     for stage in STAGES:
         own = content.get(stage, {})
         if not isinstance(own, Mapping):
-            raise ConfigurationError(f"{path}: {stage} has to be a table", found=own)
-        configs[stage] = _checked(TrainingConfig, _merged(common, own), f"{path}, {stage}")
+            raise ConfigurationError(f"{where}: {stage} has to be a table", found=own)
+        configs[stage] = _checked(TrainingConfig, merged(common, own), f"{where}, {stage}")
     return configs
 
 
-def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of both, the own value before the common one, table by table."""
-    merged = {**common, **own}
+    both = {**common, **own}
     for key in common.keys() & own.keys():
         if isinstance(common[key], Mapping) and isinstance(own[key], Mapping):
-            merged[key] = _merged(common[key], own[key])
-    return merged
+            both[key] = merged(common[key], own[key])
+    return both
 
 
 def _checked(kind: Any, values: Mapping[str, Any], where: str) -> Any:

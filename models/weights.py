@@ -22,6 +22,8 @@ ID_SIZE = 16
 ARCHITECTURE = "ppyr-stages-2"
 #: Networks of a model by distance from the finest factor of two; the last serves all that are coarser.
 STAGES = ("finest", "next", "rest")
+#: Pixels that the factors of two of a stage give, for each pixel of a large image.
+_PIXELS = {"finest": 1.0, "next": 1 / 4, "rest": 1 / 12}
 
 Tensors = dict[str, npt.NDArray[np.generic]]
 DType = TypeVar("DType", bound=np.generic)
@@ -81,6 +83,21 @@ class Weights:
         )
         layer.check(name)
         return layer
+
+    @property
+    def macs_per_pixel(self) -> float:
+        """Multiplications and additions of weights for each pixel of a large image, over all its levels.
+
+        A step's layers work on a quarter of the lattice of the coarse image, the others on all of it, and
+        the lattice has a quarter of the pixels of the factor of two.
+        """
+        total = 0.0
+        for name, tensor in self.tensors.items():
+            stage, _, layer = name.partition(".")
+            if layer.endswith(".weight"):
+                positions = 1 / 16 if layer.startswith(("step_", "head")) else 1 / 4
+                total += tensor.size * positions * _PIXELS[stage]
+        return total
 
     def write(self, folder: Path, name: str) -> Path:
         """Write `folder/<name>-<id>.safetensors`."""

@@ -54,6 +54,15 @@ def predictions(
     return np.concatenate(centres), np.concatenate(tables)
 
 
+def test_the_work_for_each_pixel() -> None:
+    """Counted by hand for the layers of a random model: 8 channels, 12 in a step, one block everywhere."""
+    lattice = 9 * (15 * 8 + 2 * 8 * 8 + 2 * (6 * 8 + 2 * 8 * 8))
+    step = 12 * (8 * 12 + 12 * 12) + 3 * 9 * 6 * (1 + 2 + 3) * 8
+    factor_of_two = lattice / 4 + step / 16
+    assert RANDOM.macs_per_pixel == pytest.approx(factor_of_two * 4 / 3)
+    assert DEFAULT.macs_per_pixel < 70_000
+
+
 def test_the_default_model_is_installed_under_its_id() -> None:
     assert PATH.name == f"default-{DEFAULT.id.hex()}.safetensors"
     assert len(DEFAULT.id) == 16
