@@ -39,22 +39,24 @@ class Group(NamedTuple):
     stop: int
 
 
-def group_by_table(
-    tables: TableSet, table_numbers: TableNumbers, centres: Centres
-) -> tuple[npt.NDArray[np.intp], list[Group]]:
-    """The order in which the symbols of a batch are decoded; part of the format.
+class Grouping(NamedTuple):
+    """How a batch is grouped; part of the format.
 
-    Args:
-        tables: the tables.
-        table_numbers: uint16 (n,), the table of each symbol.
-        centres: uint8 (n,).
-
-    Returns:
-        The positions (n,) of the symbols in decoding order: first those whose table is not folded, by
-        ascending table number, and in the batch's own order within a table; then the others in the batch's
-        own order. And the groups that cut this order: one for every table that occurs, and for every part of
-        the others.
+    Attributes:
+        order: positions (n,) of the symbols in decoding order: first those whose table is not folded, by
+            ascending table number, and in the batch's own order within a table; then the others in the
+            batch's own order.
+        groups: what cuts this order: one for every table that occurs, and for every part of the others.
+        shared: number of symbols whose table is not folded.
     """
+
+    order: npt.NDArray[np.intp]
+    groups: list[Group]
+    shared: int
+
+
+def group_by_table(tables: TableSet, table_numbers: TableNumbers, centres: Centres) -> Grouping:
+    """Group a batch: table numbers, uint16 (n,), and centres, uint8 (n,)."""
     folded = tables.are_folded(table_numbers, centres)
     shared, own = np.flatnonzero(~folded), np.flatnonzero(folded)
     numbers = table_numbers[shared]
@@ -66,7 +68,7 @@ def group_by_table(
     groups = [*map(Group, occurring.tolist(), starts.tolist(), stops.tolist())]
     end = len(table_numbers)
     groups += [Group(None, start, min(start + _CHUNK, end)) for start in range(len(shared), end, _CHUNK)]
-    return np.concatenate((shared, own)), groups
+    return Grouping(np.concatenate((shared, own)), groups, len(shared))
 
 
 class StreamEncoder:
@@ -95,9 +97,10 @@ class StreamEncoder:
             ModelError: a table number is not in the table set.
         """
         _check(table_numbers, self._tables, centres=centres, symbols=symbols)
-        order, groups = group_by_table(self._tables, table_numbers, centres)
-        self._batches.append((symbols[order], table_numbers[order], centres[order], groups))
-        self.information += self._tables.information_of(symbols, table_numbers, centres)
+        order, groups, shared = group_by_table(self._tables, table_numbers, centres)
+        batch = symbols[order], table_numbers[order], centres[order]
+        self._batches.append((*batch, groups))
+        self.information += self._tables.information_of(*batch, shared)
 
     def finish(self) -> bytes:
         """The stream: words of 32 bits, little-endian; b"" when there are no symbols."""
@@ -164,18 +167,18 @@ class StreamDecoder:
             ModelError: a table number is not in the table set.
         """
         _check(table_numbers, self._tables, centres=centres)
-        order, groups = group_by_table(self._tables, table_numbers, centres)
+        order, groups, shared = group_by_table(self._tables, table_numbers, centres)
+        table_numbers, centres = table_numbers[order], centres[order]
         grouped = np.empty(len(table_numbers), dtype=np.uint8)
         for table, start, stop in groups:
             if table is not None:
                 grouped[start:stop] = self._coder.decode(self._tables.model(table), stop - start)
             else:
-                at = order[start:stop]
-                weights = self._tables.folded(table_numbers[at], centres[at])
+                weights = self._tables.folded(table_numbers[start:stop], centres[start:stop])
                 grouped[start:stop] = self._coder.decode(_FOLDED, weights)
         symbols = np.empty_like(grouped)
         symbols[order] = grouped
-        self.information += self._tables.information_of(symbols, table_numbers, centres)
+        self.information += self._tables.information_of(grouped, table_numbers, centres, shared)
         return symbols
 
     def finish(self) -> None:

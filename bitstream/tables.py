@@ -79,20 +79,21 @@ class TableSet:
         return folded
 
     def folded(self, table_numbers: TableNumbers, centres: Centres) -> npt.NDArray[np.float32]:
-        """The folded tables of symbols that have one, as weights F - 1 for constriction: float32 (n, 256).
+        """The folded tables of symbols that have one, as weights F - 1 for constriction: float32 (n, 256)."""
+        weights: npt.NDArray[np.float32] = self._folded[self._folded_numbers(table_numbers, centres)]
+        return weights
 
-        Each of them is built when it is first asked for.
-        """
+    def _folded_numbers(self, table_numbers: TableNumbers, centres: Centres) -> npt.NDArray[np.int64]:
+        """Where these folded tables (n,) are in `_folded`; each is built when it is first asked for."""
         low = self._reach[0][table_numbers].astype(np.int64)
         place = np.where(centres < low, centres, low + ALPHABET - 1 - centres)
-        numbers = self._first_folded[table_numbers] + place
+        numbers: npt.NDArray[np.int64] = self._first_folded[table_numbers] + place
         missing = np.flatnonzero(~self._built[numbers])
         if len(missing):
             missing = missing[np.unique(numbers[missing], return_index=True)[1]]
             self._folded[numbers[missing]] = self._fold(table_numbers[missing], centres[missing]) - 1
             self._built[numbers[missing]] = True
-        weights: npt.NDArray[np.float32] = self._folded[numbers]
-        return weights
+        return numbers
 
     def _fold(self, table_numbers: TableNumbers, centres: Centres) -> npt.NDArray[np.uint32]:
         """Frequencies (n, 256) with all mass beyond 0 and 255, but 1 for each symbol, moved to the end."""
@@ -141,15 +142,19 @@ class TableSet:
         content.flags.writeable = False
         return content
 
-    def information_of(self, symbols: Symbols, table_numbers: TableNumbers, centres: Centres) -> int:
-        """Information content of a whole batch in units of 2^-16 bit."""
-        folded = self.are_folded(table_numbers, centres)
-        shared = self.information[table_numbers[~folded], symbols[~folded]].sum()
-        if not folded.any():
-            return int(shared)
-        weights = self.folded(table_numbers[folded], centres[folded])
-        own = weights[np.arange(len(weights)), symbols[folded]].astype(np.uint32) + np.uint32(1)
-        return int(shared + information(own).sum())
+    def information_of(
+        self, symbols: Symbols, table_numbers: TableNumbers, centres: Centres, shared: int
+    ) -> int:
+        """Information content of a grouped batch in units of 2^-16 bit.
+
+        Its first `shared` symbols have tables that are not folded, the others folded ones.
+        """
+        total = int(self.information[table_numbers[:shared], symbols[:shared]].sum())
+        if shared < len(symbols):
+            numbers = self._folded_numbers(table_numbers[shared:], centres[shared:])
+            own = self._folded[numbers, symbols[shared:]].astype(np.uint32) + np.uint32(1)
+            total += int(information(own).sum())
+        return total
 
 
 def information(frequencies: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:

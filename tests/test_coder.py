@@ -188,7 +188,7 @@ def test_the_least_mass_that_folds(mass: int, folded: bool, centre: int, symbol:
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 255)), max_size=60))
 def test_grouping(pairs: list[tuple[int, int]]) -> None:
     _, numbers, centres = batch([0] * len(pairs), [table for table, _ in pairs], [near for _, near in pairs])
-    order, groups = group_by_table(TABLES, numbers, centres)
+    order, groups, count = group_by_table(TABLES, numbers, centres)
 
     expected = plain_order([(np.zeros(len(pairs), np.uint8), numbers, centres)])
     assert order.tolist() == [position for _, position, _ in expected]
@@ -197,6 +197,7 @@ def test_grouping(pairs: list[tuple[int, int]]) -> None:
         at = order[start:stop]
         folded = TABLES.are_folded(numbers[at], centres[at])
         assert folded.all() if table is None else not folded.any() and set(numbers[at]) == {table}
+    assert count == len(pairs) - TABLES.are_folded(numbers, centres).sum()
     shared = [group.table for group in groups if group.table is not None]
     assert shared == sorted(set(shared))
 
