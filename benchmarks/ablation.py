@@ -1,9 +1,10 @@
 """Experiments: short training runs that differ in one setting, from the same seed, beside each other.
 
-    python benchmarks/ablation.py photographs validation variants.toml --stage finest --steps 420
+    python benchmarks/ablation.py photographs validation benchmarks/experiments/capacity.toml --steps 420
 
-`variants.toml` has one table for each variant, with the keys of a training configuration; what it does not
-say is as in the configuration `default`. The results are appended to benchmarks/results/experiments.json.
+The last file has one table for each variant, with the keys of a training configuration; what it does not say
+is as in the configuration `default`, but the weights are not averaged, which short runs have no use for. The
+results are appended to benchmarks/results/experiments.json.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import tempfile
 import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +41,7 @@ def run(variant: str, own: dict[str, Any], stage: str, steps: int, images: dict[
     """Train one variant and give its row of the table."""
     base = tomllib.loads((configuration.FOLDER / "default.toml").read_text("utf-8"))
     configs = configuration.parse(configuration.merged(base, own), variant)
-    config = configs[stage]
-    config = type(config)(**{**vars(config), "steps": steps})
+    config = replace(configs[stage], steps=steps, averaging=0.0)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         path = train(
