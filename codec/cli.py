@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import ppyr
 from ppyr import commands
+from ppyr.arguments import not_negative, positive
 from ppyr.metadata import KINDS
 from ppyr.plan import PIPE, UsageError
 from ppyr.report import FAILURES, describe
@@ -163,28 +164,16 @@ def _add_computing(
         parser.add_argument("--model", default="default", help="likelihood model (default: %(default)s)")
     parser.add_argument("--backend", default="auto", choices=["auto", "reference", "torch"])
     parser.add_argument(
-        "-T", "--threads", type=_positive, default=threads, metavar="N", help="threads to compute on"
+        "-T", "--threads", type=positive, default=threads, metavar="N", help="threads to compute on"
     )
     if limit:
         parser.add_argument(
             "--max-pixels",
-            type=_limit,
+            type=not_negative,
             default=None,
             metavar="N",
             help="largest image to take; 0 for no limit",
         )
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError("give 1 or more")
-    return number
-
-
-def _limit(text: str) -> int:
-    if (number := int(text)) < 0:
-        raise argparse.ArgumentTypeError("give 0 or more")
-    return number
 
 
 def _strip(text: str) -> list[str]:

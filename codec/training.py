@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ppyr.arguments import not_negative, positive
 from ppyr.calibration import calibrate
 from ppyr.errors import PpyrError, UnsupportedImageError
 from ppyr.imagefile import READABLE, read_image
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
-        "--steps", type=_steps, metavar="N", help="training steps of each network (default: the CONFIG's)"
+        "--steps", type=positive, metavar="N", help="training steps of each network (default: the CONFIG's)"
     )
     parser.add_argument(
         "--start",
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument(
         "--workers",
-        type=_whole_number,
+        type=not_negative,
         default=1,
         metavar="N",
         help="processes that cut and change the photographs (default: %(default)s)",
@@ -94,9 +95,9 @@ def run(args: argparse.Namespace) -> int:
     configs = configuration.read(_config_file(args.config))
     if args.steps:
         configs = {stage: replace(config, steps=args.steps) for stage, config in configs.items()}
-    images = _images(args.folder, TRAINING_SIDE, reporter)
-    validation = _images(args.validation, VALIDATION_SIDE, reporter) if args.validation else []
-    graphics = _images(args.graphics, GRAPHICS_SIDE, reporter) if args.graphics else []
+    images = load_images(args.folder, TRAINING_SIDE, reporter)
+    validation = load_images(args.validation, VALIDATION_SIDE, reporter) if args.validation else []
+    graphics = load_images(args.graphics, GRAPHICS_SIDE, reporter) if args.graphics else []
     start = weights.read(Path(args.start)) if args.start else None
     progress = not args.quiet and sys.stderr.isatty()
     for stage in stages:
@@ -119,8 +120,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
-    """Every image of a folder as (H, W, 3) uint8; a line is printed for each that is left out."""
+def load_images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
+    """Every image of a folder as (H, W, 3) uint8; a line is printed for each that is left out.
+
+    Raises:
+        UsageError: the folder has no image files.
+        UnsupportedImageError: none has `side` pixels a side.
+    """
     images = []
     for file, _ in expand(folder, READABLE, recursive=True):
         try:
@@ -143,18 +149,6 @@ def _images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
 def _config_file(text: str) -> Path:
     """The file of a shipped configuration, or the file of this path."""
     return configuration.FOLDER / f"{text}.toml" if text in configuration.shipped() else Path(text)
-
-
-def _steps(text: str) -> int:
-    if (found := int(text)) < 1:
-        raise argparse.ArgumentTypeError("give 1 or more")
-    return found
-
-
-def _whole_number(text: str) -> int:
-    if (found := int(text)) < 0:
-        raise argparse.ArgumentTypeError("give 0 or more")
-    return found
 
 
 def _model_name(text: str) -> str:
