@@ -18,29 +18,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ppyr.bench import environment
-from ppyr.imagefile import READABLE, read_image
 from ppyr.models import checkpoint, configuration
 from ppyr.models.train import GRAPHICS_SIDE, TRAINING_SIDE, VALIDATION_SIDE, train
 from ppyr.models.weights import STAGES
+from ppyr.report import Reporter
+from ppyr.training import load_images
 
 RESULTS = Path(__file__).resolve().parent / "results" / "experiments.json"
-
-
-def load(folder: Path, side: int) -> list[np.ndarray]:
-    """The RGB images of a folder and its folders, (H, W, 3) uint8, of at least `side` pixels a side."""
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in READABLE)
-    images = [read_image(file, strip=["all"]) for file in files]
-    return [image for image in images if image.ndim == 3 and min(image.shape[:2]) >= side]
 
 
 def run(variant: str, own: dict[str, Any], stage: str, steps: int, images: dict[str, Any]) -> dict[str, Any]:
     """Train one variant and give its row of the table."""
     base = tomllib.loads((configuration.FOLDER / "default.toml").read_text("utf-8"))
-    configs = configuration.parse(configuration.merged(base, own), variant)
+    configs = configuration.parse(configuration.merged(base, {stage: own}), variant)
     config = replace(configs[stage], steps=steps, averaging=0.0)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -71,19 +64,20 @@ def run(variant: str, own: dict[str, Any], stage: str, steps: int, images: dict[
 def main() -> None:
     """Run every variant that the file names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("photographs", type=Path)
-    parser.add_argument("validation", type=Path)
+    parser.add_argument("photographs")
+    parser.add_argument("validation")
     parser.add_argument("variants", type=Path)
-    parser.add_argument("--graphics", type=Path)
+    parser.add_argument("--graphics")
     parser.add_argument("--stage", choices=STAGES, default="finest")
     parser.add_argument("--steps", type=int, default=420)
     parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    reporter = Reporter(quiet=True)
     images = {
-        "photographs": load(args.photographs, TRAINING_SIDE),
-        "validation": load(args.validation, VALIDATION_SIDE),
-        "graphics": load(args.graphics, GRAPHICS_SIDE) if args.graphics else [],
+        "photographs": load_images(args.photographs, TRAINING_SIDE, reporter),
+        "validation": load_images(args.validation, VALIDATION_SIDE, reporter),
+        "graphics": load_images(args.graphics, GRAPHICS_SIDE, reporter) if args.graphics else [],
     }
     for variant, own in tomllib.loads(args.variants.read_text("utf-8")).items():
         row = run(variant, own, args.stage, args.steps, images)

@@ -26,9 +26,11 @@ from ppyr.bench import PEERS, ImageResult, environment, measure, totals, warm_up
 from ppyr.imagefile import READABLE, read_image
 from ppyr.models import checkpoint, registry, weights
 from ppyr.models.data import stage_batch
-from ppyr.models.network import NetworkConfig, StageNet
+from ppyr.models.export import averaged
+from ppyr.models.network import StageNet
 from ppyr.models.predictor import CODING_ORDER
 from ppyr.models.weights import STAGES
+from ppyr.plan import expand
 
 RESULTS = Path(__file__).resolve().parent / "results" / "density.json"
 #: Side of the squares on which floats, integers and tables are compared: a power of two, so that every level
@@ -36,9 +38,9 @@ RESULTS = Path(__file__).resolve().parent / "results" / "density.json"
 SQUARE = 512
 
 
-def files(folder: Path) -> list[Path]:
-    """The image files of a folder."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in READABLE)
+def files(folder: Path) -> list[str]:
+    """The image files of a folder and its folders."""
+    return [path for path, _ in expand(str(folder), READABLE, recursive=True)]
 
 
 def measure_set(folder: Path, models: Sequence[str]) -> dict[str, Any]:
@@ -50,16 +52,6 @@ def measure_set(folder: Path, models: Sequence[str]) -> dict[str, Any]:
         for name in models[1:]:
             results[name].append(replace(measure(file, (), model=name), peers=first.peers))
     return {name: totals(rows) for name, rows in results.items()}
-
-
-def networks(folder: Path) -> dict[str, StageNet]:
-    """The networks of a training run as they were before rounding, by stage."""
-    found = {}
-    for stage in STAGES:
-        trained = checkpoint.read(folder / f"{stage}.pt")
-        found[stage] = StageNet(NetworkConfig(**trained.config["network"]))
-        found[stage].load_state_dict(trained.network)
-    return found
 
 
 def network_bits(nets: dict[str, StageNet], square: npt.NDArray[np.uint8], quantize: bool) -> float:
@@ -76,7 +68,7 @@ def network_bits(nets: dict[str, StageNet], square: npt.NDArray[np.uint8], quant
 
 def losses(model: str, run: Path, folders: Sequence[Path]) -> dict[str, Any]:
     """Bits/dim of the central squares in floating point, in integers, and as the file stores them."""
-    nets = networks(run)
+    nets = {stage: averaged(checkpoint.read(run / f"{stage}.pt")) for stage in STAGES}
     sums = {"float": 0.0, "integers": 0.0, "tables": 0.0}
     squares = 0
     for file in tqdm([file for folder in folders for file in files(folder)], desc=f"{model}, rounding"):

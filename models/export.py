@@ -13,6 +13,7 @@ import torch
 from ppyr.errors import ModelError
 
 from . import checkpoint
+from .checkpoint import Checkpoint
 from .features import ZERO_POINT
 from .grid import SHAPES, TableGrid
 from .likelihood import ALPHABET, SCALES, SCALES_PER_OCTAVE, SMALLEST_SCALE, TOTAL, interval_mass
@@ -115,6 +116,13 @@ def _offset(name: str) -> int:
     return ZERO_POINT if name == "trunk_in" else 0
 
 
+def averaged(trained: Checkpoint) -> StageNet:
+    """The averaged network of a checkpoint, as it was before rounding."""
+    net = StageNet(NetworkConfig(**trained.config["network"]))
+    net.load_state_dict(trained.network)
+    return net
+
+
 def export(checkpoints: Mapping[str, Path]) -> Weights:
     """A model of one checkpoint for every stage.
 
@@ -128,8 +136,7 @@ def export(checkpoints: Mapping[str, Path]) -> Weights:
     provenance: dict[str, Any] = {"torch": torch.__version__}
     for stage in STAGES:
         trained = checkpoint.read(checkpoints[stage])
-        networks[stage] = StageNet(NetworkConfig(**trained.config["network"]))
-        networks[stage].load_state_dict(trained.network)
+        networks[stage] = averaged(trained)
         provenance[stage] = {
             "config": trained.config,
             "start": trained.start,

@@ -229,8 +229,8 @@ class _Run:
         )
 
     def _schedule(self, part: float) -> float:
-        warm = min(1.0, (self.step + 1) / self.config.warmup_steps)
-        fall = 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
+        warm = min(1.0, (self.step + 1) / max(1, self.config.warmup_steps))
+        fall = 0.5 * (1 + math.cos(math.pi * part))
         return warm * (0.01 + 0.99 * fall)
 
     def _autocast(self) -> torch.autocast:

@@ -91,6 +91,11 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["rest.jsonl", "rest.pt"]
 
 
+def test_a_run_needs_no_warmup(tmp_path: Path) -> None:
+    path = train("rest", IMAGES, [], replace(CONFIG, warmup_steps=0), tmp_path, workers=0, max_steps=1)
+    assert checkpoint.read(path).step == 1
+
+
 def test_the_average_of_the_weights_is_exported(tmp_path: Path) -> None:
     states = []
     for steps in (1, 2, 3):
