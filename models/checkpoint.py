@@ -27,7 +27,7 @@ class Checkpoint:
         config: the settings, `TrainingConfig` as a nested dict.
         step: number of steps done.
         spent: seconds of training time.
-        start: id of the model that it began with; None for random weights.
+        start: the model that it began with, its id and what it tells of this stage; None for random weights.
         photographs, graphics: what it was trained on, see `describe`; None if not recorded.
     """
 
@@ -37,7 +37,7 @@ class Checkpoint:
     config: dict[str, Any]
     step: int
     spent: float
-    start: str | None = None
+    start: dict[str, Any] | None = None
     photographs: dict[str, Any] | None = None
     graphics: dict[str, Any] | None = None
 

@@ -121,12 +121,33 @@ def _noisy(x: Tensor, rng: np.random.Generator) -> Tensor:
     return x + noise
 
 
-def _subsampled_chroma(x: Tensor, _: np.random.Generator) -> Tensor:
-    """Colour differences to green at half resolution and interpolated back."""
-    luma = (2 * x[:, :1] + x[:, 1:2] + x[:, 2:]) / 4
+def _subsampled_chroma(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Colour differences at half resolution, along one axis or both, and interpolated back."""
+    luma_weights = torch.tensor(((0.5, 0.25, 0.25), (0.587, 0.299, 0.114))[rng.integers(2)])
+    luma = (luma_weights.view(3, 1, 1) * x).sum(1, keepdim=True)
     chroma = x - luma
-    half = functional.avg_pool2d(chroma, 2)
-    return luma + functional.interpolate(half, x.shape[2:], mode="bilinear")
+    rows, columns = ((True, True), (True, False), (False, True))[rng.choice(3, p=(0.7, 0.15, 0.15))]
+    linear = rng.random() < 0.8
+    if rows:
+        chroma = _half_resolution(chroma.shape[2], rng.choice((0.0, 0.5, 0.5, 1.0)), linear) @ chroma
+    if columns:
+        chroma = chroma @ _half_resolution(chroma.shape[3], rng.choice((0.0, 0.5, 0.5, 1.0)), linear).T
+    return luma + chroma
+
+
+def _half_resolution(size: int, siting: float, linear: bool) -> Tensor:
+    """The matrix (size, size) that keeps every other sample, smoothed, and interpolates the others.
+
+    The first one lies at pixel `siting`: 0 or 1, or 0.5 for samples between the pixels; interpolation is
+    linear or repeats the samples.
+    """
+    samples = np.arange(siting, size, 2)
+    distance = np.abs(np.arange(size)[:, None] - samples)
+    down = np.clip(1.5 - distance, 0, 1).T
+    nearest = np.clip((np.arange(size) - int(siting)) // 2, 0, len(samples) - 1)
+    up = np.clip(2 - distance, 0, None) if linear else np.eye(len(samples))[nearest]
+    down, up = (kernel / kernel.sum(1, keepdims=True) for kernel in (down, up))
+    return torch.from_numpy((up @ down).astype(np.float32))
 
 
 def _gray(x: Tensor, _: np.random.Generator) -> Tensor:

@@ -14,11 +14,12 @@ from ppyr.errors import ModelError
 
 from . import checkpoint
 from .checkpoint import Checkpoint
+from .excess import EXCESSES
 from .features import ZERO_POINT
 from .grid import SHAPES, TableGrid
 from .likelihood import ALPHABET, SCALES, SCALES_PER_OCTAVE, SMALLEST_SCALE, TOTAL, interval_mass
-from .network import Conv, NetworkConfig, StageNet, weight_exponents
-from .predictor import layer_rules
+from .network import SPREAD_BITS, Conv, NetworkConfig, StageNet, weight_exponents
+from .predictor import PLANES, layer_rules
 from .weights import STAGES, Tensors, Weights
 
 
@@ -63,10 +64,16 @@ def integers(conv: Conv, output_bits: tuple[int, ...], offset: int) -> dict[str,
         shift = exponent + conv.input_bits - torch.tensor(output_bits)
         bias += offset * torch.exp2(shift.double())
     return {
-        "weight": weight.numpy().astype(np.int8, order="C"),
+        "weight": weight.numpy().astype(np.int16 if conv.size == 1 else np.int8, order="C"),
         "bias": bias.numpy().astype(np.int32),
         "shift": shift.numpy().astype(np.int8),
     }
+
+
+def spread(net: StageNet) -> npt.NDArray[np.int8]:
+    """What excesses add to scales, in steps of the scale: (3, EXCESSES)."""
+    steps = torch.round(net.spread.detach() * 2.0**SPREAD_BITS).clamp(-128, 127)
+    return steps.view(PLANES, EXCESSES).numpy().astype(np.int8)
 
 
 def model(networks: Mapping[str, StageNet], provenance: dict[str, Any]) -> Weights:
@@ -77,6 +84,7 @@ def model(networks: Mapping[str, StageNet], provenance: dict[str, Any]) -> Weigh
         for name, conv in networks[stage].convolutions():
             for part, value in integers(conv, networks[stage].output_bits(name), _offset(name)).items():
                 tensors[f"{stage}.{name}.{part}"] = value
+        tensors[f"{stage}.spread"] = spread(networks[stage])
     return Weights(tensors, provenance)
 
 
@@ -92,6 +100,9 @@ def network(weights: Weights, stage: str) -> StageNet:
         raise ModelError(
             f"the model does not tell the sizes of its network {stage}: train from nothing"
         ) from None
+    steps = torch.from_numpy(weights.tensor(f"{stage}.spread", np.int8).astype(np.float32))
+    with torch.no_grad():
+        net.spread.copy_(steps.flatten() * 2.0**-SPREAD_BITS)
     for name, conv in net.convolutions():
         layer = weights.layer(f"{stage}.{name}", **layer_rules(name))
         shift = torch.from_numpy(layer.shift.astype(np.float64))

@@ -2,12 +2,13 @@
 
 A layer takes integers x, at most 255 in magnitude, and gives::
 
-    acc = b + sum w x + 2^s skip                 |w| <= 64; x less its zero point, zero outside the image
+    acc = b + sum w x + 2^s skip                 x less its zero point, zero outside the image
     y   = clamp(round_half_even(acc / 2^s))      to 0..255, of a head to -2^15..2^15 - 1
 
-with a shift s for every output channel. Because `255 sum|w| + |b| + 255 * 2^s < 2^24` holds for every channel
-(the last term where there is a skip), every partial sum is an integer that float32 holds: a float32
-convolution gives acc exactly, whatever order it adds in. A layer that breaks the bound is refused.
+with a shift s for every output channel. |w| <= 64, and |w| <= 1024 in 1x1 layers. Because
+`255 sum|w| + |b| + 255 * 2^s < 2^24` holds for every channel (the last term where there is a skip), every
+partial sum is an integer that float32 holds: a float32 convolution gives acc exactly, whatever order it adds
+in. A layer that breaks the bound is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ import numpy.typing as npt
 
 from ppyr.errors import ModelError
 
+#: Largest magnitude of a weight. 1x1 layers, the last ones before the tables, need finer steps.
 WEIGHT_MAX = 64
+WEIGHT_MAX_1X1 = 1024
 ACTIVATION_MAX = 255
 EXACT = 1 << 24
 SHIFT_MAX = 16
@@ -38,7 +41,7 @@ class Layer:
     """Integers of one convolution.
 
     Attributes:
-        weight: int8 (C_out, C_in, k, k), k odd, |w| <= 64.
+        weight: (C_out, C_in, k, k), k odd: int8, |w| <= 64; of k = 1 int16, |w| <= 1024.
         bias: int32 (C_out,).
         shift: int8 (C_out,), at most 16; of a head without a skip input also negative, to the left, from -16.
         zero_point: subtracted from the input, 0 or 128.
@@ -46,7 +49,7 @@ class Layer:
         head: whether the output is wide and signed instead of a byte.
     """
 
-    weight: npt.NDArray[np.int8]
+    weight: npt.NDArray[np.int8] | npt.NDArray[np.int16]
     bias: npt.NDArray[np.int32]
     shift: npt.NDArray[np.int8]
     zero_point: int = 0
@@ -73,11 +76,12 @@ class Layer:
                 found=self.weight.shape,
             )
         weight = np.abs(self.weight.astype(np.int64))
-        if weight.max(initial=0) > WEIGHT_MAX:
+        limit = weight_limit(weight.shape[-1])
+        if weight.max(initial=0) > limit:
             raise ModelError(
                 f"layer {name} has a weight of magnitude {weight.max()}; export the model with at most "
-                f"{WEIGHT_MAX}",
-                expected=WEIGHT_MAX,
+                f"{limit}",
+                expected=limit,
                 found=int(weight.max()),
             )
         low, high = (-SHIFT_MAX if self.head and not self.skip else 0), SHIFT_MAX
@@ -99,6 +103,11 @@ class Layer:
                 expected=EXACT - 1,
                 found=int(reach.max()),
             )
+
+
+def weight_limit(size: int) -> int:
+    """Largest magnitude of the weights of a convolution of `size` x `size`."""
+    return WEIGHT_MAX_1X1 if size == 1 else WEIGHT_MAX
 
 
 class Backend(Protocol):
@@ -221,7 +230,7 @@ class _Torch:
 
 
 BACKENDS: dict[str, type[Backend]] = {"reference": _Reference, "torch": _Torch}
-SELF_TEST = "e40480dc375a13af706e7a70dfba6a2023afa674211b37184a3b15e48140968b"
+SELF_TEST = "5366e6456f565748ea3711e80ce42470e0f42d9d017fc776120fbfb20f96d987"
 
 
 @cache
@@ -250,10 +259,11 @@ def self_test(candidate: Backend) -> str:
     """Digest of what a backend computes for extreme layers, made from a fixed multiplicative sequence."""
     digest = hashlib.sha256()
     for size, c_in, c_out, skip in ((3, 48, 48, True), (1, 64, 12, False), (3, 9, 48, False)):
-        noise = (np.arange(c_out * c_in * size * size, dtype=np.uint64) * 2654435761 >> 13) & 127
-        weight = (noise.astype(np.int64) - 63).astype(np.int8).reshape(c_out, c_in, size, size)
+        noise = (np.arange(c_out * c_in * size * size, dtype=np.uint64) * 2654435761 >> 13).astype(np.int64)
+        limit = weight_limit(size) - 1
+        weight = (noise % (2 * limit + 1) - limit).reshape(c_out, c_in, size, size)
         layer = Layer(
-            weight=weight,
+            weight=weight.astype(np.int16) if size == 1 else weight.astype(np.int8),
             bias=(np.arange(c_out, dtype=np.int32) - c_out // 2) * 1001,
             shift=(np.arange(c_out) % 9 + 4).astype(np.int8),
             zero_point=0 if skip else 128,

@@ -28,11 +28,18 @@ from torch import Tensor, nn
 
 from ppyr.errors import ConfigurationError
 
+from .excess import EXCESS_LIMITS, EXCESSES, SMALLEST_SCALE_QUARTERS
 from .features import PHASES, ZERO_POINT
 from .grid import MEAN_BITS
-from .integer import ACTIVATION_MAX, WEIGHT_MAX
-from .likelihood import bits
-from .predictor import COUPLING_BITS, COUPLING_LIMITS, PLANES, begins_block, ends_block
+from .integer import ACTIVATION_MAX, EXACT, weight_limit
+from .likelihood import SCALES, SCALES_PER_OCTAVE, bits
+from .predictor import (
+    COUPLING_BITS,
+    COUPLING_LIMITS,
+    PLANES,
+    begins_block,
+    ends_block,
+)
 from .steps import SUBLATTICE
 
 #: Binary digits after the point of features and hidden activations, and of the residual stream.
@@ -44,6 +51,8 @@ UNIT = 2.0**-UNIT_BITS
 #: couplings G-R, G-B and R-B; binary logarithm of the integer steps for one unit of the head's real output.
 HEAD_BITS = (9,) * 3 + (3,) * 3 + (1,) * 3 + (6,) * 3
 HEAD_OUTPUTS = len(HEAD_BITS)
+#: The same of `StageNet.spread`, which is added to the scales.
+SPREAD_BITS = 3
 #: Initial outputs: no offset, a scale of two grey levels, the logistic shape, half of G's residual for R, B.
 HEAD_START = (0.0, 0.0, 0.0, 20.0, 20.0, 20.0, 1.0, 1.0, 1.0, 32.0, 32.0, 0.0)
 
@@ -70,13 +79,18 @@ def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
 
 
 def weight_exponents(weight: Tensor) -> Tensor:
-    """Per output channel the largest k with round(max|w| 2^k) <= 64, as float (C_out, 1, 1, 1)."""
-    peak = weight.detach().float().abs().amax((1, 2, 3), keepdim=True).clamp(min=2.0**-12)
-    return torch.floor(torch.log2(WEIGHT_MAX / peak)).clamp(1, 12)
+    """Per output channel the exponent of the weights' integer steps, as float (C_out, 1, 1, 1).
+
+    The largest k of 1..12 with round(max|w| 2^k) in the limit of `integer.Layer` and 255 sum|w| 2^k <= 2^23.
+    """
+    size = weight.detach().float().abs()
+    peak, total = size.amax((1, 2, 3), keepdim=True), size.sum((1, 2, 3), keepdim=True)
+    room = torch.minimum(weight_limit(weight.shape[-1]) / peak, EXACT / 2 / ACTIVATION_MAX / total)
+    return torch.floor(torch.log2(room)).clamp(1, 12)
 
 
 class Conv(nn.Module):
-    """A convolution whose weights can be rounded to |w| <= 64 steps of a power of two per output channel.
+    """A convolution whose weights can be rounded to integer steps of a power of two per output channel.
 
     Its input has `input_bits` binary digits after the point. The weights are kept as a matrix
     (C_out, size * size * C_in), which is what the optimizer of matrices takes.
@@ -163,6 +177,7 @@ class StageNet(nn.Module):
                     self.step_in[name] = Conv(2 * PLANES * step, width, 3)
                 self.step_mid[name] = Conv(width, config.step_width, 1, STREAM_BITS)
                 self.head[name] = Conv(config.step_width, HEAD_OUTPUTS, 1)
+        self.spread = nn.Parameter(torch.zeros(PLANES * EXCESSES))
         self.reset()
 
     def reset(self) -> None:
@@ -259,8 +274,28 @@ class StageNet(nn.Module):
         coupling = coupling.clamp(*COUPLING_LIMITS) / 2**COUPLING_BITS
         means = quarters / 4 + offset / 2**MEAN_BITS
         g, r, b = means.unbind(2)
+        scale_g, scale_r, scale_b = scale.unbind(2)
         residual_g = pixels[:, :, 0] - g
         r = r + coupling[:, :, 0] * residual_g
+        scale_r = scale_r + self.widening(0, residual_g, scale_g)
         residual_r = pixels[:, :, 1] - r
         b = b + coupling[:, :, 1] * residual_g + coupling[:, :, 2] * residual_r
+        scale_b = scale_b + self.widening(1, residual_g, scale_g) + self.widening(2, residual_r, scale_r)
+        scale = torch.stack((scale_g, scale_r, scale_b), 2)
         return bits(pixels, torch.stack((g, r, b), 2), scale, shape)
+
+    def widening(self, pair: int, residual: Tensor, scale: Tensor) -> Tensor:
+        """Steps that an earlier channel's residual (grey levels) adds to the scale of a later channel.
+
+        `pair` counts G-R, G-B, R-B; `scale` is the index of the earlier channel's. Elementwise.
+        """
+        low, high = EXCESS_LIMITS
+        steps = self.spread.view(PLANES, -1)[pair] * 2.0**SPREAD_BITS
+        scale = scale.clamp(0, SCALES - 1)
+        octaves = torch.log2((residual.abs() * 2**MEAN_BITS).clamp(min=0.5))
+        excess = (SCALES_PER_OCTAVE * octaves - SMALLEST_SCALE_QUARTERS - scale).clamp(low, high) - low
+        if self.quantize:
+            return straight_through(steps, torch.round(steps))[excess.detach().round().long()]
+        left = excess.detach().long().clamp(max=EXCESSES - 2)
+        part = excess - left
+        return steps[left] * (1 - part) + steps[left + 1] * part

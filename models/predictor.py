@@ -23,6 +23,7 @@ import numpy.typing as npt
 from ppyr.errors import ModelError
 
 from . import features, registry, weights
+from .excess import EXCESSES, excess
 from .features import PHASES, ZERO_POINT, ByteArray, IntArray
 from .grid import MEAN_BITS, SHAPES, TableGrid
 from .integer import Backend, Tensor, backend
@@ -44,6 +45,8 @@ class Model:
         frequencies: the tables, uint32 (T, 256).
         grid: their numbering.
         stages: layers by name, for each of the networks in `weights.STAGES`.
+        spreads: for each of them int8 (3, EXCESSES), what the excess of an earlier channel's residual adds to
+            a later channel's scale: G's to R's, G's to B's, R's to B's.
     """
 
     def __init__(self, source: weights.Weights, runner: Backend) -> None:
@@ -63,6 +66,14 @@ class Model:
         for name in sorted(names):
             stage, _, layer = name.partition(".")
             self.stages[stage][layer] = runner.prepare(source.layer(name, **layer_rules(layer)))
+        self.spreads = {stage: source.tensor(f"{stage}.spread", np.int8) for stage in weights.STAGES}
+        for stage, spread in self.spreads.items():
+            if spread.shape != (PLANES, EXCESSES):
+                raise ModelError(
+                    f"the spread of network {stage} is of shape {spread.shape}: export the model again",
+                    expected=(PLANES, EXCESSES),
+                    found=spread.shape,
+                )
 
 
 def layer_rules(layer: str) -> dict[str, Any]:
@@ -106,14 +117,21 @@ class StepPrediction:
     """
 
     def __init__(
-        self, fine: ByteArray, coarse: ByteArray, means: IntArray, said: IntArray, grid: TableGrid
+        self,
+        fine: ByteArray,
+        coarse: ByteArray,
+        means: IntArray,
+        said: IntArray,
+        grid: TableGrid,
+        spread: npt.NDArray[np.int8],
     ) -> None:
         self.fine = fine
         self.channels = CODING_ORDER[fine.shape[-1]]
         self.coarse = coarse
-        self._means, self._grid = means, grid
+        self._means, self._grid, self._spread = means, grid, spread.astype(np.int32)
         _, self._scales, self._shapes, self._couplings = said.reshape(-1, PLANES, *said.shape[1:])
         self._residuals: list[IntArray] = []
+        self._excesses: list[IntArray] = []
 
     def distribution(self, channel: int) -> tuple[ByteArray, npt.NDArray[np.uint16]]:
         """Centres of the pixels and table numbers, both (n, m).
@@ -123,12 +141,15 @@ class StepPrediction:
         plane = self.channels.index(channel)
         if plane:
             self._residuals.append(self._residual(plane - 1))
-        mean = self._means[plane]
+            self._excesses.append(excess(self._residuals[-1], self._scales[plane - 1]))
+        mean, scale = self._means[plane], self._scales[plane]
         for earlier, residual in enumerate(self._residuals):
-            coupling = np.clip(self._couplings[plane - 1 + earlier], *COUPLING_LIMITS)
+            pair = plane - 1 + earlier
+            coupling = np.clip(self._couplings[pair], *COUPLING_LIMITS)
             mean = mean + ((coupling * residual + (1 << (COUPLING_BITS - 1))) >> COUPLING_BITS)
-        self._means[plane] = mean
-        scale = np.clip(self._scales[plane], 0, self._grid.scales - 1)
+            scale = scale + self._spread[pair][self._excesses[earlier]]
+        scale = np.clip(scale, 0, self._grid.scales - 1)
+        self._means[plane], self._scales[plane] = mean, scale
         shape = np.clip(self._shapes[plane], 0, SHAPES - 1)
         return self._grid.locate(np.clip(mean, 0, 255 << MEAN_BITS), scale, shape)
 
@@ -147,6 +168,7 @@ class Predictor:
         self._model = model
         self._remaining = levels
         self._layers: dict[str, Any] = {}
+        self._spread = model.spreads[weights.STAGES[0]]
         self._known: dict[str, IntArray] = {}
         self._features: Tensor = None
 
@@ -167,8 +189,8 @@ class Predictor:
 
     def _begin(self, coarse: ByteArray) -> None:
         """Trunk of the network of this factor of two."""
-        stage = min(self._remaining // 2, len(weights.STAGES) - 1)
-        self._layers = self._model.stages[weights.STAGES[stage]]
+        stage = weights.STAGES[min(self._remaining // 2, len(weights.STAGES) - 1)]
+        self._layers, self._spread = self._model.stages[stage], self._model.spreads[stage]
         self._known = {"00": _lattice(coarse)}
         run, layers = self._model.backend.run, self._layers
         x = self._model.backend.tensor(features.coarse_features(self._known["00"]))
@@ -205,7 +227,7 @@ class Predictor:
             pair = coarse[: fine.shape[0], : fine.shape[1]][step.rows, step.columns]
             said = said[:, :height, :width]
             means = (quarters[:, dy::2, dx::2][:, :height, :width] << (MEAN_BITS - 2)) + said[:PLANES]
-            yield StepPrediction(view, pair, means, said, self._model.grid)
+            yield StepPrediction(view, pair, means, said, self._model.grid, self._spread)
             pixels[:, dy::2, dx::2][:, :height, :width] = _planes(pair + view)
         self._known[phase] = pixels
         if phase != PHASES[-1]:

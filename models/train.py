@@ -28,6 +28,7 @@ from .configuration import TrainingConfig
 from .data import CropBatches, CropSize, PhaseTensors, stage_batch
 from .export import network
 from .features import ByteArray
+from .growth import grown
 from .network import StageNet
 from .predictor import CODING_ORDER
 from .weights import Weights
@@ -88,15 +89,16 @@ def train(
         config: the run's settings.
         graphics: images that are no photographs, (H, W, 3), uint8, of any size, for a few of the crops.
         folder: where checkpoint and log (`<stage>.jsonl`) live.
-        start: a model to go on from, with networks of the same sizes; None to begin with random weights.
+        start: a model to go on from, with networks of the same sizes or smaller ones, which grow; None to
+            begin with random weights.
         device: "cpu" or "cuda".
         workers: processes that make crops; 0 makes them in this one.
         max_steps: stop after this many steps in all, as if interrupted; None for all of them.
         progress: show a bar on standard error.
 
     Raises:
-        ModelError: the checkpoint in `folder` is damaged, or was made with other settings or images; or
-            `start` has networks of other sizes.
+        ModelError: the checkpoint in `folder` is damaged, or was made with other settings or images.
+        ConfigurationError: `start` has a larger network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(stage, images, graphics, config, start, folder / f"{stage}.pt", device)
@@ -144,14 +146,8 @@ class _Run:
         self.images = {"photographs": describe(images), "graphics": describe(graphics)}
         self.step, self.spent = 0, 0.0
         torch.manual_seed(config.seed)
-        self.net = network(start, stage) if start else StageNet(config.network)
-        if self.net.config != config.network:
-            raise ModelError(
-                f"the network {stage} of the model to start from has other sizes: give the same ones",
-                expected=asdict(self.net.config),
-                found=asdict(config.network),
-            )
-        self.start = start.id.hex() if start else None
+        self.net = grown(network(start, stage), config.network) if start else StageNet(config.network)
+        self.start = {"model": start.id.hex(), **start.provenance[stage]} if start else None
         self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.net, multi_avg_fn=average)

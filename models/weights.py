@@ -19,7 +19,7 @@ from ppyr.errors import ModelError
 from .integer import Layer
 
 ID_SIZE = 16
-ARCHITECTURE = "ppyr-stages-2"
+ARCHITECTURE = "ppyr-stages-3"
 #: Networks of a model by distance from the finest factor of two; the last serves all that are coarser.
 STAGES = ("finest", "next", "rest")
 #: Pixels that the factors of two of a stage give, for each pixel of a large image.
@@ -33,9 +33,9 @@ DType = TypeVar("DType", bound=np.generic)
 class Weights:
     """A model: tensors by name, and what is known of their making.
 
-    Tensors are `<stage>.<layer>.weight` int8 (C_out, C_in, k, k), `.bias` int32 and `.shift` int8 (C_out,)
-    for every layer of the stages finest, next and rest; `tables` uint32 (T, 256); `fraction_bits` uint8
-    (scales,).
+    Tensors are `<stage>.<layer>.weight` (C_out, C_in, k, k), int16 of 1x1 layers and int8 of others, `.bias`
+    int32 and `.shift` int8 (C_out,) for every layer of the stages finest, next and rest; `<stage>.spread`
+    int8 (3, 25); `tables` uint32 (T, 256); `fraction_bits` uint8 (scales,).
     """
 
     tensors: Tensors
@@ -75,8 +75,10 @@ class Weights:
         Raises:
             ModelError: it is missing or breaks the rules of exact inference.
         """
+        weight = self.tensors.get(f"{name}.weight")
+        small = weight is None or weight.shape[2:] != (1, 1)
         layer = Layer(
-            self.tensor(f"{name}.weight", np.int8),
+            self.tensor(f"{name}.weight", np.int8) if small else self.tensor(f"{name}.weight", np.int16),
             self.tensor(f"{name}.bias", np.int32),
             self.tensor(f"{name}.shift", np.int8),
             **rules,

@@ -26,7 +26,7 @@ NETWORKS = ("finest", "next", "rest")
 PHASES = {"10": (1, 0), "01": (0, 1), "11": (1, 1)}
 STEPS = ((0, 0), (1, 1), (0, 1), (1, 0))
 CODING_ORDER = {1: (0,), 3: (1, 0, 2)}
-TYPES = {"I8": "int8", "I32": "int32", "U8": "uint8", "U32": "uint32"}
+TYPES = {"I8": "int8", "I16": "int16", "I32": "int32", "U8": "uint8", "U32": "uint32"}
 
 
 class Traced(NamedTuple):
@@ -92,8 +92,8 @@ class Model:
     def __init__(self, data: bytes) -> None:
         start = 8 + int.from_bytes(data[:8], "little")
         entries = json.loads(data[8:start])
-        require(entries.pop("__metadata__")["architecture"] == "ppyr-stages-2", "architecture")
-        digest = hashlib.sha256(b"ppyr-stages-2")
+        require(entries.pop("__metadata__")["architecture"] == "ppyr-stages-3", "architecture")
+        digest = hashlib.sha256(b"ppyr-stages-3")
         self.tensors: Tensors = {}
         for name in sorted(entries, key=str.encode):
             kind, shape = entries[name]["dtype"], entries[name]["shape"]
@@ -172,6 +172,12 @@ def anchor(phase: str, known: dict[str, Array]) -> Array:
 
 def residual_features(d: Array) -> Array:
     return np.concatenate((signed(d), signed(4 * d)))
+
+
+def excess(residual: Array, scale: Array) -> Array:
+    smaller = np.minimum(abs(residual), 2**14 - 1)
+    quarters = np.array([(a**8).bit_length() // 2 for a in smaller.ravel().tolist()]).reshape(scale.shape)
+    return clamp(quarters - 8 - scale, -8, 16) + 8
 
 
 # The image
@@ -268,19 +274,23 @@ class Decoder:
             y = self.model.layer(f"{network}.step_mid.{name}", x)
             y = self.model.layer(f"{network}.head.{name}", y)
             inside = (slice(None), slice(target.shape[0]), slice(target.shape[1]))
-            samples = self._step(name, y[inside], a[:, dy::2, dx::2][inside], target, stream)
+            spread = self.model.tensors[f"{network}.spread"].astype(np.int64)
+            samples = self._step(name, y[inside], a[:, dy::2, dx::2][inside], target, stream, spread)
             planes[:, dy::2, dx::2][inside] = samples
         return planes
 
-    def _step(self, name: str, y: Array, a: Array, target: Array, stream: Stream) -> Array:
+    def _step(self, name: str, y: Array, a: Array, target: Array, stream: Stream, spread: Array) -> Array:
         """The batches of a step, written to `target` (n, m, channels); returns its planes (3, n, m)."""
-        samples, mean = np.zeros_like(a), 16 * a + y[:3]
+        samples, mean, scale = np.zeros_like(a), 16 * a + y[:3], y[3:6].copy()
         order = CODING_ORDER[target.shape[2]]
         for q, channel in enumerate(order):
             for earlier in range(q):
                 share = clamp(y[9 + earlier + (q == 2)], -128, 127)
-                mean[q] += (share * (64 * samples[earlier] - mean[earlier]) + 32) >> 6
-            centre, table = self._locate(mean[q], y[3 + q], y[6 + q])
+                residual = 64 * samples[earlier] - mean[earlier]
+                mean[q] += (share * residual + 32) >> 6
+                scale[q] += spread[earlier + q - 1][excess(residual, scale[earlier])]
+            scale[q] = clamp(scale[q], 0, len(self.model.fraction_bits) - 1)
+            centre, table = self._locate(mean[q], scale[q], y[6 + q])
             popped = stream.batch(self.model.rows, table.ravel().tolist(), centre.ravel().tolist())
             symbols = np.array(popped).reshape(centre.shape)
             samples[q] = (centre + symbols) % 256
@@ -293,7 +303,6 @@ class Decoder:
 
     def _locate(self, mean: Array, scale: Array, shape: Array) -> tuple[Array, Array]:
         """Centres and table numbers."""
-        scale = clamp(scale, 0, len(self.model.fraction_bits) - 1)
         e = self.model.fraction_bits[scale]
         t = (clamp(mean, 0, 255 * 64) + (1 << (5 - e))) >> (6 - e)
         half = (1 << e) // 2

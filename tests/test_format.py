@@ -47,7 +47,10 @@ def loud_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     tensors = dict(weights.read(registry.by_id(registry.by_name("default"))).tensors)
     for name, tensor in tensors.items():
         if name.endswith(".weight"):
-            tensors[name] = rng.integers(-64, 65, tensor.shape, np.int8)
+            most = 300 if tensor.shape[-1] == 1 else 64
+            tensors[name] = rng.integers(-most, most + 1, tensor.shape).astype(tensor.dtype)
+        elif name.endswith(".spread"):
+            tensors[name] = rng.integers(-128, 128, tensor.shape, np.int8)
         elif name.endswith(".bias"):
             tensors[name] = rng.integers(-(2**18), 2**18, tensor.shape, np.int32)
         elif name.endswith(".shift"):

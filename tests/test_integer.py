@@ -33,7 +33,7 @@ def layer_of(
     head: bool = False,
 ) -> Layer:
     return Layer(
-        np.asarray(weight, np.int8),
+        np.asarray(weight, np.int16) if np.shape(weight)[-1] == 1 else np.asarray(weight, np.int8),
         np.asarray(bias, np.int32),
         np.asarray(shift, np.int8),
         zero_point,
@@ -63,7 +63,8 @@ def layers(draw: st.DrawFn, longest: int = 9) -> tuple[Layer, Bytes, Bytes | Non
     kind = draw(st.sampled_from(("hidden", "skip", "head")))
     c_in, c_out, height, width = draw(st.tuples(*[st.integers(1, longest)] * 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    weight = rng.integers(-64, 65, (c_out, c_in, size, size))
+    most = 1024 if size == 1 else 64
+    weight = rng.integers(-most, most + 1, (c_out, c_in, size, size))
     shift = rng.integers(*{"hidden": (0, 17), "skip": (0, 16), "head": (-16, 17)}[kind], c_out)
     room = EXACT - 1 - 255 * np.abs(weight).sum((1, 2, 3))
     if kind == "skip":
@@ -128,6 +129,9 @@ EXTREMES = {
     "one-shifted": layer_of(np.full((1, 1028, 1, 1), 64), [255], [16]),
     "one-head": layer_of(np.full((1, 1028, 1, 1), 64), [255], [9], head=True),
     "one-left": layer_of(np.full((1, 1028, 1, 1), 64), [255], [-16], head=True),
+    "one-of-large-weights": layer_of(
+        np.array([1024] * 64 + [256]).reshape(1, 65, 1, 1), [255], [9], head=True
+    ),
     "three": layer_of(np.full((1, 114, 3, 3), 64), [32895], [9], head=True),
     "three-zero-point": layer_of(np.full((1, 114, 3, 3), 64), [32895], [9], head=True, zero_point=128),
     "skip": layer_of(np.array([64, 64, 64, 64, 1]).reshape(1, 5, 1, 1), [0], [16], skip=True),
@@ -138,7 +142,9 @@ EXTREMES = {
 @pytest.mark.parametrize("name", EXTREMES)
 def test_the_largest_sums_are_exact(name: str, sign: int) -> None:
     largest = EXTREMES[name]
-    layer = replace(largest, weight=largest.weight * np.int8(sign), bias=largest.bias * sign)
+    layer = replace(
+        largest, weight=largest.weight * largest.weight.dtype.type(sign), bias=largest.bias * sign
+    )
     rng = np.random.default_rng(1)
     shape = (layer.weight.shape[1], 6, 5)
     for least, most in ((255, 255), (0, 0), (250, 255)):
@@ -157,14 +163,16 @@ def test_a_layer_that_reaches_2_to_the_24_is_refused(name: str) -> None:
         assert (caught.value.found, caught.value.expected) == (EXACT, EXACT - 1)
 
 
-def ones(*shape: int) -> npt.NDArray[np.int8]:
-    return np.ones(shape, np.int8)
+def ones(*shape: int) -> npt.NDArray[np.int64]:
+    return np.ones(shape, np.int64)
 
 
 REFUSED = {
-    "weight-65": (layer_of(65 * ones(1, 1, 1, 1), [0], [0]), "magnitude 65"),
-    "weight-minus-65": (layer_of(-65 * ones(1, 1, 1, 1), [0], [0]), "magnitude 65"),
-    "weight-minus-128": (layer_of(-128 * ones(1, 1, 1, 1), [0], [0]), "magnitude 128"),
+    "weight-65": (layer_of(65 * ones(1, 1, 3, 3), [0], [0]), "magnitude 65; .* at most 64"),
+    "weight-minus-65": (layer_of(-65 * ones(1, 1, 3, 3), [0], [0]), "magnitude 65"),
+    "weight-minus-128": (layer_of(-128 * ones(1, 1, 3, 3), [0], [0]), "magnitude 128"),
+    "weight-1025": (layer_of(1025 * ones(1, 1, 1, 1), [0], [0]), "magnitude 1025; .* at most 1024"),
+    "weight-minus-2-to-the-15": (layer_of(-(2**15) * ones(1, 1, 1, 1), [0], [0]), "magnitude 32768"),
     "weight-without-kernel": (layer_of(ones(2, 3), [0, 0], [0, 0]), "weights"),
     "even-kernel": (layer_of(ones(1, 1, 2, 2), [0], [0]), "weights"),
     "oblong-kernel": (layer_of(ones(1, 1, 1, 3), [0], [0]), "weights"),
