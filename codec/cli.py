@@ -161,7 +161,16 @@ def _add_computing(
     parser: argparse.ArgumentParser, *, model: bool = False, limit: bool = True, threads: int | None = None
 ) -> None:
     if model:
-        parser.add_argument("--model", default="default", help="likelihood model (default: %(default)s)")
+        model = parser.add_mutually_exclusive_group()
+        model.add_argument("--model", default="default", help="likelihood model (default: %(default)s)")
+        model.add_argument(
+            "-e",
+            "--effort",
+            dest="model",
+            type=_effort,
+            metavar="1..9",
+            help="choose the model: smaller files with more time (default: 5)",
+        )
     parser.add_argument("--backend", default="auto", choices=["auto", "reference", "torch"])
     parser.add_argument(
         "-T", "--threads", type=positive, default=threads, metavar="N", help="threads to compute on"
@@ -174,6 +183,15 @@ def _add_computing(
             metavar="N",
             help="largest image to take; 0 for no limit",
         )
+
+
+def _effort(text: str) -> str:
+    from ppyr.models.registry import LARGEST_EFFORT, for_effort
+
+    try:
+        return for_effort(int(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"give a whole number, 1 to {LARGEST_EFFORT}") from None
 
 
 def _strip(text: str) -> list[str]:

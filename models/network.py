@@ -260,16 +260,21 @@ class StageNet(nn.Module):
             return self.pixel_bits(*(torch.stack(t) for t in zip(*heads, strict=True))).sum((1, 2, 3, 4))
 
     def pixel_bits(self, said: Tensor, quarters: Tensor, pixels: Tensor) -> Tensor:
-        """Bits of every pixel: heads (S, B, 12, h, w), anchors and pixels (S, B, 3, h, w) -> (S, B, 3, h, w).
-
-        Channels are coded in order, each with a linear share of the residuals of the channels before it.
-        """
+        """Bits of every pixel: heads (S, B, 12, h, w); anchors, pixels and bits (S, B, 3, h, w)."""
         gains = torch.exp2(torch.tensor(HEAD_BITS, device=said.device, dtype=said.dtype)).view(-1, 1, 1)
         said = said * gains
         if self.quantize:
             rounded = torch.round(said)
             soft = said[:, :, 6:9]  # a rounded shape would have no gradient in the hat functions
             said = straight_through(said, torch.cat((rounded[:, :, :6], soft, rounded[:, :, 9:]), 2))
+        return bits(pixels, *self.distributions(said, quarters, pixels))
+
+    def distributions(self, said: Tensor, quarters: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean (grey levels), scale (index) and shape of every pixel, each (S, B, 3, h, w).
+
+        Channels are coded in order, each with a linear share of the residuals of the channels before it in
+        its mean, and a scale that grows with how far they exceed theirs.
+        """
         offset, scale, shape, coupling = said.chunk(4, 2)
         coupling = coupling.clamp(*COUPLING_LIMITS) / 2**COUPLING_BITS
         means = quarters / 4 + offset / 2**MEAN_BITS
@@ -281,8 +286,7 @@ class StageNet(nn.Module):
         residual_r = pixels[:, :, 1] - r
         b = b + coupling[:, :, 1] * residual_g + coupling[:, :, 2] * residual_r
         scale_b = scale_b + self.widening(1, residual_g, scale_g) + self.widening(2, residual_r, scale_r)
-        scale = torch.stack((scale_g, scale_r, scale_b), 2)
-        return bits(pixels, torch.stack((g, r, b), 2), scale, shape)
+        return torch.stack((g, r, b), 2), torch.stack((scale_g, scale_r, scale_b), 2), shape
 
     def widening(self, pair: int, residual: Tensor, scale: Tensor) -> Tensor:
         """Steps that an earlier channel's residual (grey levels) adds to the scale of a later channel.

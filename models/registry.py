@@ -12,6 +12,10 @@ from ppyr.errors import UnknownModelError
 
 WEIGHTS = Path(__file__).parent / "weights"
 
+#: Least effort that takes a model; a higher effort gives smaller files and takes more time.
+EFFORTS = {1: "fast", 5: "default"}
+LARGEST_EFFORT = 9
+
 
 @cache
 def installed() -> dict[bytes, Path]:
@@ -38,6 +42,17 @@ def by_name(name: str) -> bytes:
             f"there is no model {name!r}: choose one of {', '.join(map(str, names))}", found=name
         )
     return names[name]
+
+
+def for_effort(effort: int) -> str:
+    """Name of the model that an effort takes, 1..9.
+
+    Raises:
+        ValueError: the effort is out of this range.
+    """
+    if not 1 <= effort <= LARGEST_EFFORT:
+        raise ValueError(f"effort {effort}: give 1 to {LARGEST_EFFORT}")
+    return EFFORTS[max(least for least in EFFORTS if least <= effort)]
 
 
 def by_id(model_id: bytes) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -101,7 +101,18 @@ def train(
         ConfigurationError: `start` has a larger network.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(stage, images, graphics, config, start, folder / f"{stage}.pt", device)
+    path = folder / f"{stage}.pt"
+    torch.manual_seed(config.seed)
+    net = grown(network(start, stage), config.network) if start else StageNet(config.network)
+    run = Run(net, config, device)
+    origin: dict[str, Any] = {
+        "config": asdict(config),
+        "start": {"model": start.id.hex(), **start.provenance[stage]} if start else None,
+        "photographs": describe(images),
+        "graphics": describe(graphics),
+    }
+    if path.exists():
+        _resume(run, path, origin)
     held_out = validation_batches(validation, stage)
     batches = CropBatches(images, CROP_SIZES[stage], config.augmentation, config.seed, graphics)
     stream = iter(batches.loader(run.step, workers))
@@ -125,46 +136,51 @@ def train(
                 losses.clear()
                 log.write(json.dumps(row) + "\n")
                 log.flush()
-                run.save()
-    return run.checkpoint
+                checkpoint.write(path, Checkpoint(**run.state(), **origin))
+    return path
 
 
-class _Run:
-    """The state of a training run: network, optimizer, steps done and seconds spent."""
+def _resume(run: Run, path: Path, origin: dict[str, Any]) -> None:
+    found = checkpoint.read(path)
+    had = {key: getattr(found, key) for key in origin}
+    if had != origin:
+        raise ModelError(
+            f"{path} was made with other settings or images: give the same ones to go on, or another folder",
+            expected=had,
+            found=origin,
+        )
+    run.resume(found)
 
-    def __init__(
-        self,
-        stage: str,
-        images: Sequence[ByteArray],
-        graphics: Sequence[ByteArray],
-        config: TrainingConfig,
-        start: Weights | None,
-        checkpoint_path: Path,
-        device: str,
-    ) -> None:
-        self.config, self.checkpoint, self.device = config, checkpoint_path, device
-        self.images = {"photographs": describe(images), "graphics": describe(graphics)}
+
+class Run:
+    """A training run: its network, the network's average, optimizers, steps done and seconds spent.
+
+    Args:
+        net: what is trained.
+        config: the run's settings; the network's sizes are those of `net`.
+        device: "cpu" or "cuda".
+    """
+
+    def __init__(self, net: StageNet, config: TrainingConfig, device: str = "cpu") -> None:
+        self.net, self.config, self.device = net, config, device
         self.step, self.spent = 0, 0.0
-        torch.manual_seed(config.seed)
-        self.net = grown(network(start, stage), config.network) if start else StageNet(config.network)
-        self.start = {"model": start.id.hex(), **start.provenance[stage]} if start else None
         self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.net, multi_avg_fn=average)
         self.optimizers = _optimizers(self.net, config)
-        if checkpoint_path.exists():
-            self._resume(checkpoint.read(checkpoint_path))
 
-    def _resume(self, found: Checkpoint) -> None:
-        wanted = {"config": asdict(self.config), "start": self.start, **self.images}
-        had = {key: getattr(found, key) for key in wanted}
-        if had != wanted:
-            raise ModelError(
-                f"{self.checkpoint} was made with other settings or images: give the same ones to go "
-                "on, or another folder",
-                expected=had,
-                found=wanted,
-            )
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the run."""
+        return {
+            "network": self.average.module.state_dict(),
+            "trained": self.net.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step,
+            "spent": self.spent,
+        }
+
+    def resume(self, found: Checkpoint) -> None:
+        """Go on where a checkpoint was written."""
         self.average.module.load_state_dict(found.network)
         self.average.n_averaged.fill_(found.step)
         self.net.load_state_dict(found.trained)
@@ -172,7 +188,7 @@ class _Run:
             optimizer.load_state_dict(state)
         self.step, self.spent = found.step, found.spent
 
-    def advance(self, batches: Any) -> float:
+    def advance(self, batches: Iterator[Batch]) -> float:
         """One step on the next batch; returns its loss in bits per dimension."""
         began = time.monotonic()
         part = self.step / self.config.steps
@@ -208,21 +224,6 @@ class _Run:
                 count += _samples(phases)
         by_phase = total.view(3, 4).sum(1) / (count / 3)
         return [round(float(x), 4) for x in (*by_phase, total.sum() / count)]
-
-    def save(self) -> None:
-        checkpoint.write(
-            self.checkpoint,
-            Checkpoint(
-                network=self.average.module.state_dict(),
-                trained=self.net.state_dict(),
-                optimizers=[optimizer.state_dict() for optimizer in self.optimizers],
-                config=asdict(self.config),
-                step=self.step,
-                spent=self.spent,
-                start=self.start,
-                **self.images,
-            ),
-        )
 
     def _schedule(self, part: float) -> float:
         warm = min(1.0, (self.step + 1) / max(1, self.config.warmup_steps))
