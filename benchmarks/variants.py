@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ppyr.models.features import ZERO_POINT
+from ppyr.models.likelihood import SCALES_PER_OCTAVE, SMALLEST_SCALE
 from ppyr.models.network import UNIT, Conv, StageNet
 from ppyr.models.predictor import PLANES
 
@@ -140,7 +141,7 @@ class Uncoupled(Variant):
 
     def distributions(self, said: Tensor, quarters: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As of `StageNet`, without shares and widening."""
-        blind = torch.cat((said[:, :, :9], torch.zeros_like(said[:, :, 9:])), 2)
+        blind = torch.cat((said[:, :9], torch.zeros_like(said[:, 9:])), 1)
         self.spread.data.zero_()
         return super().distributions(blind, quarters, pixels)
 
@@ -174,16 +175,15 @@ class SmallNets(Variant):
         mean, scale, shape = super().distributions(said, quarters, pixels)
         seen = [said / 16]
         for plane, net in enumerate(self.nets.children(), start=1):
-            residual = (pixels - mean)[:, :, plane - 1 : plane]
-            unit = torch.exp2(scale[:, :, plane - 1 : plane] / 4) / 16
+            residual, step = (pixels - mean)[:, plane - 1 : plane], scale[:, plane - 1 : plane]
+            unit = torch.exp2(step / SCALES_PER_OCTAVE) * SMALLEST_SCALE
             seen += [residual / 16, (residual / unit).clamp(-8, 8) / 4, torch.log2(residual.abs() + 0.25) / 4]
-            steps, batch = said.shape[:2]
-            change = net(torch.cat(seen, 2).flatten(0, 1)).unflatten(0, (steps, batch))
+            change = net(torch.cat(seen, 1))
             here = torch.zeros(PLANES, 1, 1)
             here[plane] = 1
-            mean = mean + here * change[:, :, :1] * unit
-            scale = scale + here * change[:, :, 1:2] * 8
-            shape = shape + here * change[:, :, 2:]
+            mean = mean + here * change[:, :1] * unit
+            scale = scale + here * change[:, 1:2] * 8
+            shape = shape + here * change[:, 2:]
         return mean, scale, shape
 
 

@@ -161,9 +161,9 @@ def _add_computing(
     parser: argparse.ArgumentParser, *, model: bool = False, limit: bool = True, threads: int | None = None
 ) -> None:
     if model:
-        model = parser.add_mutually_exclusive_group()
-        model.add_argument("--model", default="default", help="likelihood model (default: %(default)s)")
-        model.add_argument(
+        choice = parser.add_mutually_exclusive_group()
+        choice.add_argument("--model", default="default", help="likelihood model (default: %(default)s)")
+        choice.add_argument(
             "-e",
             "--effort",
             dest="model",

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from .features import PHASES, ByteArray, anchor, coarse_features, residual_features, rounded
+from .features import PHASES, ByteArray, anchor, coarse_features, rounded, sharp_residual
 from .predictor import CODING_ORDER
 
 PhaseTensors = tuple[Tensor, Tensor, Tensor]
@@ -70,7 +70,7 @@ def stage_batch(images: npt.NDArray[np.int32]) -> tuple[Tensor, dict[str, PhaseT
     phases = {}
     for phase in PHASES:
         quarters = anchor(phase, known)
-        features = residual_features(known[phase] - rounded(quarters))
+        features = sharp_residual(known[phase] - rounded(quarters))
         phases[phase] = (_tensor(features), _tensor(quarters), _tensor(known[phase]))
     return _tensor(coarse_features(known["00"])), phases
 

@@ -22,8 +22,11 @@ ByteArray = npt.NDArray[np.uint8]
 
 PHASES = ("10", "01", "11")
 ZERO_POINT = 128
-#: Steps of a residual in the sharp feature, which saturates at 32 grey levels.
+#: Steps of a difference of one grey level in the sharp features, which saturate at 32 grey levels.
 SHARPNESS = 4
+#: The same for a pixel minus its anchor, which saturates at 64 grey levels, and for an excess.
+RESIDUAL_SHARPNESS = 2
+EXCESS_SHARPNESS = 8
 
 
 def below(a: IntArray) -> IntArray:
@@ -65,9 +68,14 @@ def anchor(phase: str, known: dict[str, IntArray]) -> IntArray:
     return p10 + right_of(p10) + p01 + below(p01)
 
 
-def residual_features(residual: IntArray) -> ByteArray:
-    """Pixel minus rounded anchor, plain and sharpened: (..., C, h, w) -> (..., 2 C, h, w)."""
-    return np.concatenate((signed(residual), signed(SHARPNESS * residual)), axis=-3)
+def sharp_residual(residual: IntArray) -> ByteArray:
+    """Pixel minus rounded anchor, sharpened; 0 where the pixel is not known. (..., C, h, w), elementwise."""
+    return signed(RESIDUAL_SHARPNESS * residual)
+
+
+def sharp_excess(excess: IntArray) -> ByteArray:
+    """How far a pixel was from what was expected of it, see `excess`; 0 where it is not known."""
+    return signed(EXCESS_SHARPNESS * excess)
 
 
 def rounded(quarters: IntArray) -> IntArray:

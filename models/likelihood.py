@@ -1,9 +1,9 @@
 """The family of distributions a table can have, and its likelihood in training.
 
 A pixel's distribution has a mean (grey levels), a scale and a shape. Scales are a geometric grid, four to
-the octave; shapes are four members of one symmetric family, from light to heavy tails: a normal, a logistic
-and two mixtures of two logistics. Training interpolates between neighbouring shapes; the tables hold the
-four themselves.
+the octave. Shapes go from light to heavy tails: 0 is half a normal and half a logistic distribution, 1 a
+logistic one, 3 a mixture of two logistic ones, and what is between is interpolated. Training has all shapes
+of 0..3, the tables the four whole ones.
 """
 
 from __future__ import annotations
@@ -23,12 +23,9 @@ SMALLEST_SCALE = 2.0**-4
 ALPHABET = 256
 TOTAL = 1 << 24
 
-#: (weight, scale relative to the grid's) of the logistics that each heavy shape mixes.
-LOGISTIC_SHAPES = (
-    ((1.0, 1.0),),
-    ((0.5, 0.6), (0.5, 1.6)),
-    ((0.6, 0.35), (0.4, 2.2)),
-)
+#: (weight, scale relative to the grid's) of the logistics that shape 3 mixes.
+HEAVY_SHAPE = ((0.5, 0.6), (0.5, 1.6))
+#: Standard deviation of the normal beside a logistic of scale 1.
 NORMAL_SIGMA = 1.7
 #: A distance with no probability beyond, in grey levels.
 FARTHEST = 1e5
@@ -37,21 +34,21 @@ FARTHEST = 1e5
 def interval_mass(distance: Tensor, scale: Tensor, shape: Tensor, end: Tensor | None = None) -> Tensor:
     """Probability of the unit interval whose centre lies at `distance` >= 0 from the mean.
 
-    All of one shape, float32; `scale` in grey levels; `shape` in [0, 3], linear between the members. Where
-    `end` is true the interval has no far end.
+    Elementwise, float32; `scale` in grey levels; `shape` in [0, 3]. Where `end` is true the interval has no
+    far end.
     """
     far = distance + 0.5
     if end is not None:
         far = torch.where(end, FARTHEST, far)
     low, high = (distance - 0.5) / scale, far / scale
-    members = [_normal(low, high)]
-    for mixture in LOGISTIC_SHAPES:
-        parts = [w * (torch.sigmoid(-low / r) - torch.sigmoid(-high / r)) for w, r in mixture]
-        members.append(torch.stack(parts).sum(0) if len(parts) > 1 else parts[0])
-    mass = torch.zeros_like(distance)
-    for index, member in enumerate(members):
-        mass = mass + (1 - (shape - index).abs()).clamp(min=0) * member
-    return mass
+    logistic = _logistic(low, high)
+    heavy = torch.stack([weight * _logistic(low / r, high / r) for weight, r in HEAVY_SHAPE]).sum(0)
+    lighter, heavier = (1 - shape).clamp(min=0) / 2, (shape - 1).clamp(min=0) / 2
+    return lighter * _normal(low, high) + (1 - lighter - heavier) * logistic + heavier * heavy
+
+
+def _logistic(low: Tensor, high: Tensor) -> Tensor:
+    return torch.sigmoid(-low) - torch.sigmoid(-high)
 
 
 def _normal(low: Tensor, high: Tensor) -> Tensor:

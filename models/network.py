@@ -19,7 +19,7 @@ set, weights and activations are rounded to what the integer layers hold, straig
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,8 @@ from torch import Tensor, nn
 
 from ppyr.errors import ConfigurationError
 
-from .excess import EXCESS_LIMITS, EXCESSES, SMALLEST_SCALE_QUARTERS
-from .features import PHASES, ZERO_POINT
+from .excess import EXCESS_LIMITS, EXCESSES, RESIDUAL_LIMIT, SMALLEST_SCALE_QUARTERS
+from .features import EXCESS_SHARPNESS, PHASES, ZERO_POINT
 from .grid import MEAN_BITS
 from .integer import ACTIVATION_MAX, EXACT, weight_limit
 from .likelihood import SCALES, SCALES_PER_OCTAVE, bits
@@ -49,7 +49,7 @@ UNIT = 2.0**-UNIT_BITS
 
 #: What a head says: offset of the mean, scale and shape of each channel in coding order (G, R, B), and the
 #: couplings G-R, G-B and R-B; binary logarithm of the integer steps for one unit of the head's real output.
-HEAD_BITS = (9,) * 3 + (3,) * 3 + (1,) * 3 + (6,) * 3
+HEAD_BITS = (9,) * 3 + (3,) * 3 + (2,) * 3 + (6,) * 3
 HEAD_OUTPUTS = len(HEAD_BITS)
 #: The same of `StageNet.spread`, which is added to the scales.
 SPREAD_BITS = 3
@@ -151,6 +151,15 @@ def sublattices(x: Tensor) -> list[Tensor]:
     return [rows[dy][dx].permute(0, 3, 1, 2) for dy, dx in SUBLATTICE]
 
 
+def from_sublattices(parts: Sequence[Tensor]) -> Tensor:
+    """The image (B, C, h, w) of its subsampled images (B, C, h/2, w/2), in the order of `SUBLATTICE`."""
+    batch, channels, height, width = parts[0].shape
+    whole = parts[0].new_empty(batch, height, 2, width, 2, channels)
+    for part, (dy, dx) in zip(parts, SUBLATTICE, strict=True):
+        whole[:, :, dy, :, dx] = part.permute(0, 2, 3, 1)
+    return whole.view(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
 class StageNet(nn.Module):
     """Network of one factor of two: integer features in, bits of every pixel out.
 
@@ -233,73 +242,90 @@ class StageNet(nn.Module):
     def forward(self, coarse: Tensor, phases: dict[str, tuple[Tensor, Tensor, Tensor]]) -> Tensor:
         """Bits of each of the 12 steps, summed over the batch.
 
-        `coarse` (B, 15, h, w): coarse features; `phases[p]`: residual features (B, 6, h, w), anchors in
-        quarters (B, 3, h, w) and pixels (B, 3, h, w), all float32 holding the integers of `features`.
+        `coarse` (B, 15, h, w): coarse features; `phases[p]`: sharp residuals, anchors in quarters and pixels,
+        (B, 3, h, w) each, all float32 holding the integers of `features`.
         """
         u = self.stream(self.trunk_in((coarse - ZERO_POINT) * UNIT))  # (B, K, h, w)
         u = self.blocks(u, self.trunk)
-        heads: list[tuple[Tensor, Tensor, Tensor]] = []
+        found: list[tuple[Tensor, ...]] = []
         for phase in PHASES:
-            features, quarters, pixels = phases[phase]
-            features = (features - ZERO_POINT) * UNIT
-            known = sublattices(features)
-            lattices = zip(sublattices(u), sublattices(quarters), sublattices(pixels), strict=True)
-            for step, (context, anchors, targets) in enumerate(lattices):
+            residuals, quarters, pixels = phases[phase]
+            residuals = (residuals - ZERO_POINT) * UNIT
+            lattices = zip(*(sublattices(x) for x in (u, residuals, quarters, pixels)), strict=True)
+            known: list[Tensor] = []
+            for step, (context, residual, anchors, targets) in enumerate(lattices):
                 name = f"{phase}_{step}"
                 x = context
                 if step:
-                    x = self.stream(x + self.step_in[name](torch.cat(known[:step], 1)))
+                    x = self.stream(x + self.step_in[name](torch.cat(known, 1)))
                 x = self.hidden(self.step_mid[name](x))
                 with torch.autocast(x.device.type, enabled=False):
                     said = self.head[name](x.float())  # (B, 12, h/2, w/2)
-                heads.append((said, anchors, targets))
+                    mean, scale, shape = self.distributions(said, anchors, targets)
+                    excess = (EXCESS_SHARPNESS * _excess(targets - mean, scale)).clamp(max=127) * UNIT
+                found.append((targets, mean, scale, shape))
+                known += [residual, excess]
             if phase != PHASES[-1]:
-                u = self.stream(u + self.phase_in[phase](features))
+                excess = from_sublattices(known[1::2])
+                u = self.stream(u + self.phase_in[phase](torch.cat((residuals, excess), 1)))
                 u = self.blocks(u, self.phase[phase])
         with torch.autocast(u.device.type, enabled=False):
-            return self.pixel_bits(*(torch.stack(t) for t in zip(*heads, strict=True))).sum((1, 2, 3, 4))
-
-    def pixel_bits(self, said: Tensor, quarters: Tensor, pixels: Tensor) -> Tensor:
-        """Bits of every pixel: heads (S, B, 12, h, w); anchors, pixels and bits (S, B, 3, h, w)."""
-        gains = torch.exp2(torch.tensor(HEAD_BITS, device=said.device, dtype=said.dtype)).view(-1, 1, 1)
-        said = said * gains
-        if self.quantize:
-            rounded = torch.round(said)
-            soft = said[:, :, 6:9]  # a rounded shape would have no gradient in the hat functions
-            said = straight_through(said, torch.cat((rounded[:, :, :6], soft, rounded[:, :, 9:]), 2))
-        return bits(pixels, *self.distributions(said, quarters, pixels))
+            return bits(*(torch.stack(t) for t in zip(*found, strict=True))).sum((1, 2, 3, 4))
 
     def distributions(self, said: Tensor, quarters: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean (grey levels), scale (index) and shape of every pixel, each (S, B, 3, h, w).
+        """Mean (grey levels), scale (index) and shape of every pixel, each (B, 3, h, w).
 
-        Channels are coded in order, each with a linear share of the residuals of the channels before it in
-        its mean, and a scale that grows with how far they exceed theirs.
+        From what the heads say (B, 12, h, w), anchors and pixels (B, 3, h, w). Channels are coded in order,
+        each with a linear share of the residuals of the channels before it in its mean, and a scale that
+        grows with how far they exceed theirs.
         """
-        offset, scale, shape, coupling = said.chunk(4, 2)
+        said = said * torch.exp2(torch.tensor(HEAD_BITS, device=said.device, dtype=said.dtype)).view(-1, 1, 1)
+        if self.quantize:
+            rounded = torch.round(said)
+            soft = said[:, 6:9]  # at whole shapes the likelihood has a kink, where gradients are one-sided
+            said = straight_through(said, torch.cat((rounded[:, :6], soft, rounded[:, 9:]), 1))
+        offset, scale, shape, coupling = said.chunk(4, 1)
         coupling = coupling.clamp(*COUPLING_LIMITS) / 2**COUPLING_BITS
         means = quarters / 4 + offset / 2**MEAN_BITS
-        g, r, b = means.unbind(2)
-        scale_g, scale_r, scale_b = scale.unbind(2)
-        residual_g = pixels[:, :, 0] - g
-        r = r + coupling[:, :, 0] * residual_g
+        g, r, b = means.unbind(1)
+        scale_g, scale_r, scale_b = scale.unbind(1)
+        residual_g = pixels[:, 0] - g
+        r = r + self.share(coupling[:, 0] * residual_g)
         scale_r = scale_r + self.widening(0, residual_g, scale_g)
-        residual_r = pixels[:, :, 1] - r
-        b = b + coupling[:, :, 1] * residual_g + coupling[:, :, 2] * residual_r
+        residual_r = pixels[:, 1] - r
+        b = b + self.share(coupling[:, 1] * residual_g) + self.share(coupling[:, 2] * residual_r)
         scale_b = scale_b + self.widening(1, residual_g, scale_g) + self.widening(2, residual_r, scale_r)
-        return torch.stack((g, r, b), 2), torch.stack((scale_g, scale_r, scale_b), 2), shape
+        return torch.stack((g, r, b), 1), torch.stack((scale_g, scale_r, scale_b), 1), shape
+
+    def share(self, grey_levels: Tensor) -> Tensor:
+        """An earlier channel's share in a mean, rounded like one; elementwise."""
+        if not self.quantize:
+            return grey_levels
+        return straight_through(grey_levels, torch.floor(grey_levels * 2**MEAN_BITS + 0.5) / 2**MEAN_BITS)
 
     def widening(self, pair: int, residual: Tensor, scale: Tensor) -> Tensor:
         """Steps that an earlier channel's residual (grey levels) adds to the scale of a later channel.
 
         `pair` counts G-R, G-B, R-B; `scale` is the index of the earlier channel's. Elementwise.
         """
-        low, high = EXCESS_LIMITS
+        low = EXCESS_LIMITS[0]
         steps = self.spread.view(PLANES, -1)[pair] * 2.0**SPREAD_BITS
-        scale = scale.clamp(0, SCALES - 1)
-        octaves = torch.log2((residual.abs() * 2**MEAN_BITS).clamp(min=0.5))
-        excess = (SCALES_PER_OCTAVE * octaves - SMALLEST_SCALE_QUARTERS - scale).clamp(low, high) - low
         if self.quantize:
-            return straight_through(steps, torch.round(steps))[excess.detach().round().long()]
-        left = excess.detach().long().clamp(max=EXCESSES - 2)
-        part = excess - left
+            return straight_through(steps, torch.round(steps))[_excess(residual, scale).long() - low]
+        place = _soft_excess(residual, scale) - low
+        left = place.detach().long().clamp(max=EXCESSES - 2)
+        part = place - left
         return steps[left] * (1 - part) + steps[left + 1] * part
+
+
+def _soft_excess(residual: Tensor, scale: Tensor) -> Tensor:
+    """`excess.excess` before rounding: residual in grey levels, scale an index; elementwise."""
+    octaves = torch.log2((residual.abs() * 2**MEAN_BITS).clamp(0.5, RESIDUAL_LIMIT))
+    quarters = SCALES_PER_OCTAVE * octaves - SMALLEST_SCALE_QUARTERS
+    return (quarters - scale.clamp(0, SCALES - 1)).clamp(*EXCESS_LIMITS)
+
+
+def _excess(residual: Tensor, scale: Tensor) -> Tensor:
+    """`excess.excess`, without gradient."""
+    with torch.no_grad():
+        return torch.round(_soft_excess(residual, scale))

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from ppyr.errors import ModelError
 
 from . import features, registry, weights
-from .excess import EXCESSES, excess
+from .excess import EXCESS_LIMITS, EXCESSES, excess
 from .features import PHASES, ZERO_POINT, ByteArray, IntArray
 from .grid import MEAN_BITS, SHAPES, TableGrid
 from .integer import Backend, Tensor, backend
@@ -129,7 +129,9 @@ class StepPrediction:
         self.channels = CODING_ORDER[fine.shape[-1]]
         self.coarse = coarse
         self._means, self._grid, self._spread = means, grid, spread.astype(np.int32)
-        _, self._scales, self._shapes, self._couplings = said.reshape(-1, PLANES, *said.shape[1:])
+        _, scales, self._shapes, self._couplings = said.reshape(-1, PLANES, *said.shape[1:])
+        self._scales = scales.copy()
+        self._predicted = 0
         self._residuals: list[IntArray] = []
         self._excesses: list[IntArray] = []
 
@@ -139,26 +141,37 @@ class StepPrediction:
         To be asked once for every channel, in the order of `channels`.
         """
         plane = self.channels.index(channel)
-        if plane:
-            self._residuals.append(self._residual(plane - 1))
-            self._excesses.append(excess(self._residuals[-1], self._scales[plane - 1]))
-        mean, scale = self._means[plane], self._scales[plane]
-        for earlier, residual in enumerate(self._residuals):
-            pair = plane - 1 + earlier
-            coupling = np.clip(self._couplings[pair], *COUPLING_LIMITS)
-            mean = mean + ((coupling * residual + (1 << (COUPLING_BITS - 1))) >> COUPLING_BITS)
-            scale = scale + self._spread[pair][self._excesses[earlier]]
-        scale = np.clip(scale, 0, self._grid.scales - 1)
-        self._means[plane], self._scales[plane] = mean, scale
+        self._predict(plane)
         shape = np.clip(self._shapes[plane], 0, SHAPES - 1)
-        return self._grid.locate(np.clip(mean, 0, 255 << MEAN_BITS), scale, shape)
+        mean = np.clip(self._means[plane], 0, 255 << MEAN_BITS)
+        return self._grid.locate(mean, self._scales[plane], shape)
 
-    def _residual(self, plane: int) -> IntArray:
-        """Pixel minus mean of an earlier channel, in 1/64 grey level."""
-        channel = self.channels[plane]
+    def excesses(self) -> IntArray:
+        """Excess of every pixel, (PLANES, n, m), when all of them are known."""
+        self._predict(PLANES - 1)
+        self._learn(PLANES - 1)
+        return np.stack(self._excesses)
+
+    def _predict(self, plane: int) -> None:
+        """Means and scales of a plane and those before it."""
+        for later in range(self._predicted, plane + 1):
+            if later:
+                self._learn(later - 1)
+            for earlier, residual in enumerate(self._residuals):
+                pair = later - 1 + earlier
+                share = np.clip(self._couplings[pair], *COUPLING_LIMITS) * residual
+                self._means[later] += (share + (1 << (COUPLING_BITS - 1))) >> COUPLING_BITS
+                self._scales[later] += self._spread[pair][self._excesses[earlier] - EXCESS_LIMITS[0]]
+            np.clip(self._scales[later], 0, self._grid.scales - 1, out=self._scales[later])
+        self._predicted = max(self._predicted, plane + 1)
+
+    def _learn(self, plane: int) -> None:
+        """Residuals, in 1/64 grey level, and excesses of a plane whose pixels are known."""
+        channel = self.channels[min(plane, len(self.channels) - 1)]
         pixel = self.coarse[..., channel] + self.fine[..., channel]
-        residual: IntArray = (pixel.astype(np.int32) << MEAN_BITS) - self._means[plane]
-        return residual
+        residual = (pixel.astype(np.int32) << MEAN_BITS) - self._means[plane]
+        self._residuals.append(residual)
+        self._excesses.append(excess(residual, self._scales[plane]))
 
 
 class Predictor:
@@ -212,11 +225,17 @@ class Predictor:
         quarters = features.anchor(phase, self._known)
         guess = features.rounded(quarters)
         pixels = guess.copy()  # positions outside the image keep the guess
+        excesses = np.zeros_like(guess)
         earlier: list[Tensor] = []
         for step in planned:
             dy, dx = SUBLATTICE[step.number]
             while len(earlier) < step.number:
-                earlier.append(self._subsampled_residual(pixels, guess, len(earlier)))
+                down, across = SUBLATTICE[len(earlier)]
+                earlier.append(
+                    self._residual_features(
+                        (pixels - guess)[:, down::2, across::2], excesses[:, down::2, across::2]
+                    )
+                )
             x = self._features[..., dy::2, dx::2]
             name = f"{phase}_{step.number}"
             if earlier:
@@ -227,18 +246,19 @@ class Predictor:
             pair = coarse[: fine.shape[0], : fine.shape[1]][step.rows, step.columns]
             said = said[:, :height, :width]
             means = (quarters[:, dy::2, dx::2][:, :height, :width] << (MEAN_BITS - 2)) + said[:PLANES]
-            yield StepPrediction(view, pair, means, said, self._model.grid, self._spread)
+            prediction = StepPrediction(view, pair, means, said, self._model.grid, self._spread)
+            yield prediction
             pixels[:, dy::2, dx::2][:, :height, :width] = _planes(pair + view)
+            excesses[:, dy::2, dx::2][:, :height, :width] = prediction.excesses()
         self._known[phase] = pixels
         if phase != PHASES[-1]:
-            residual = runner.tensor(features.residual_features(pixels - guess))
-            x = runner.run(layers[f"phase_in.{phase}"], residual, self._features)
+            x = self._residual_features(pixels - guess, excesses)
+            x = runner.run(layers[f"phase_in.{phase}"], x, self._features)
             self._features = self._blocks(x, f"phase.{phase}")
 
-    def _subsampled_residual(self, pixels: IntArray, guess: IntArray, number: int) -> Tensor:
-        dy, dx = SUBLATTICE[number]
-        residual = pixels[:, dy::2, dx::2] - guess[:, dy::2, dx::2]
-        return self._model.backend.tensor(features.residual_features(residual))
+    def _residual_features(self, residual: IntArray, excesses: IntArray) -> Tensor:
+        sharp = features.sharp_residual(residual), features.sharp_excess(excesses)
+        return self._model.backend.tensor(np.concatenate(sharp))
 
 
 def _planes(image: ByteArray) -> IntArray:

@@ -170,14 +170,14 @@ def anchor(phase: str, known: dict[str, Array]) -> Array:
     return known["10"] + right(known["10"]) + known["01"] + below(known["01"])
 
 
-def residual_features(d: Array) -> Array:
-    return np.concatenate((signed(d), signed(4 * d)))
+def residual_features(d: Array, e: Array) -> Array:
+    return np.concatenate((signed(2 * d), signed(8 * e)))
 
 
 def excess(residual: Array, scale: Array) -> Array:
     smaller = np.minimum(abs(residual), 2**14 - 1)
     quarters = np.array([(a**8).bit_length() // 2 for a in smaller.ravel().tolist()]).reshape(scale.shape)
-    return clamp(quarters - 8 - scale, -8, 16) + 8
+    return clamp(quarters - 8 - scale, -8, 16)
 
 
 # The image
@@ -247,20 +247,22 @@ class Decoder:
             for phase in phases:
                 a = anchor(phase, known)
                 guess = (a + 2) >> 2
-                known[phase] = self._phase(network, phase, u, a, guess, stream)
+                known[phase], e = self._phase(network, phase, u, a, guess, stream)
                 if phase != "11":
-                    x = residual_features(known[phase] - guess)
+                    x = residual_features(known[phase] - guess, e)
                     u = self.model.layer(f"{network}.phase_in.{phase}", x, u)
                     u = self.model.blocks(u, f"{network}.phase.{phase}")
             stream.end()
             self.information += stream.information
             self.level += 1
 
-    def _phase(self, network: str, phase: str, u: Array, a: Array, guess: Array, stream: Stream) -> Array:
-        """The four steps of a phase; returns its planes."""
+    def _phase(
+        self, network: str, phase: str, u: Array, a: Array, guess: Array, stream: Stream
+    ) -> tuple[Array, Array]:
+        """The four steps of a phase; returns its planes and their excess."""
         down, across = PHASES[phase]
         pixels = self.image[down::2, across::2]  # a view: the phase's part of the image
-        planes = guess.copy()
+        planes, e = guess.copy(), np.zeros_like(guess)
         for s, (dy, dx) in enumerate(STEPS):
             target = pixels[dy::2, dx::2]
             if target.size == 0:
@@ -269,37 +271,49 @@ class Decoder:
             x = u[:, dy::2, dx::2]
             if s > 0:
                 d = planes - guess
-                step_features = [residual_features(d[:, y::2, x::2]) for y, x in STEPS[:s]]
+                earlier = (
+                    (slice(None), slice(down, None, 2), slice(right, None, 2)) for down, right in STEPS[:s]
+                )
+                step_features = [residual_features(d[part], e[part]) for part in earlier]
                 x = self.model.layer(f"{network}.step_in.{name}", np.concatenate(step_features), x)
             y = self.model.layer(f"{network}.step_mid.{name}", x)
             y = self.model.layer(f"{network}.head.{name}", y)
             inside = (slice(None), slice(target.shape[0]), slice(target.shape[1]))
             spread = self.model.tensors[f"{network}.spread"].astype(np.int64)
-            samples = self._step(name, y[inside], a[:, dy::2, dx::2][inside], target, stream, spread)
+            samples, excesses = self._step(
+                name, y[inside], a[:, dy::2, dx::2][inside], target, stream, spread
+            )
             planes[:, dy::2, dx::2][inside] = samples
-        return planes
+            e[:, dy::2, dx::2][inside] = excesses
+        return planes, e
 
-    def _step(self, name: str, y: Array, a: Array, target: Array, stream: Stream, spread: Array) -> Array:
-        """The batches of a step, written to `target` (n, m, channels); returns its planes (3, n, m)."""
+    def _step(
+        self, name: str, y: Array, a: Array, target: Array, stream: Stream, spread: Array
+    ) -> tuple[Array, Array]:
+        """The batches of a step, written to `target` (n, m, channels); returns planes and excess."""
         samples, mean, scale = np.zeros_like(a), 16 * a + y[:3], y[3:6].copy()
+        excesses = np.zeros_like(a)
         order = CODING_ORDER[target.shape[2]]
-        for q, channel in enumerate(order):
+        for q in range(3):
             for earlier in range(q):
                 share = clamp(y[9 + earlier + (q == 2)], -128, 127)
-                residual = 64 * samples[earlier] - mean[earlier]
-                mean[q] += (share * residual + 32) >> 6
-                scale[q] += spread[earlier + q - 1][excess(residual, scale[earlier])]
+                mean[q] += (share * (64 * samples[earlier] - mean[earlier]) + 32) >> 6
+                scale[q] += spread[earlier + q - 1][excesses[earlier] + 8]
             scale[q] = clamp(scale[q], 0, len(self.model.fraction_bits) - 1)
-            centre, table = self._locate(mean[q], scale[q], y[6 + q])
-            popped = stream.batch(self.model.rows, table.ravel().tolist(), centre.ravel().tolist())
-            symbols = np.array(popped).reshape(centre.shape)
-            samples[q] = (centre + symbols) % 256
-            target[..., channel] = samples[q]
-            for at in np.ndindex(centre.shape):
-                numbers = (mean[q][at], centre[at], table[at], symbols[at], samples[q][at])
-                said = y[(slice(None), *at)].tolist()
-                self.trace.append(Traced(self.level, name, int(a[q][at]), said, *map(int, numbers)))
-        return samples if len(order) == 3 else samples[[0, 0, 0]]
+            if q < len(order):
+                centre, table = self._locate(mean[q], scale[q], y[6 + q])
+                popped = stream.batch(self.model.rows, table.ravel().tolist(), centre.ravel().tolist())
+                symbols = np.array(popped).reshape(centre.shape)
+                samples[q] = (centre + symbols) % 256
+                target[..., order[q]] = samples[q]
+                for at in np.ndindex(centre.shape):
+                    numbers = (mean[q][at], centre[at], table[at], symbols[at], samples[q][at])
+                    said = y[(slice(None), *at)].tolist()
+                    self.trace.append(Traced(self.level, name, int(a[q][at]), said, *map(int, numbers)))
+            else:
+                samples[q] = samples[0]
+            excesses[q] = excess(64 * samples[q] - mean[q], scale[q])
+        return samples, excesses
 
     def _locate(self, mean: Array, scale: Array, shape: Array) -> tuple[Array, Array]:
         """Centres and table numbers."""

@@ -72,6 +72,7 @@ def trained(image: npt.NDArray[np.uint8]) -> tuple[torch.Tensor, dict[str, Any]]
 
 @pytest.mark.parametrize("shape", [(24, 32), (4, 4), (12, 4)])
 def test_features_are_those_of_training(shape: tuple[int, int]) -> None:
+    """But for the excesses, without which the heads of the next test would be others."""
     image = crop(*shape)
     coarse, phases = trained(image)
     expected = [coarse]
@@ -83,7 +84,7 @@ def test_features_are_those_of_training(shape: tuple[int, int]) -> None:
     assert len(found) == len(expected)
     for array, tensor in zip(found, expected, strict=True):
         assert array.dtype == np.uint8
-        np.testing.assert_array_equal(array, tensor[0].numpy())
+        np.testing.assert_array_equal(array[: tensor.shape[1]], tensor[0].numpy())
 
 
 @pytest.mark.parametrize(("levels_above", "stage"), [(0, 0), (2, 1), (4, 2), (6, 2)])
