@@ -1,95 +1,156 @@
-"""The tables of results in the README, from the JSON files that `ppyr bench` wrote.
+"""The tables in the README and in docs/, from the JSON files in benchmarks/results/.
 
-    ppyr bench DIR --json benchmarks/results/kodak.json      # and another into cq100.json
-    python benchmarks/tables.py
+    python -m benchmarks.tables
 
-Replaces what stands between the two markers in the README; run it again after every measurement.
+Replaces what stands between two markers, `<!-- begin NAME -->` and `<!-- end NAME -->`; run it again after
+every measurement.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
-BEGIN = "<!-- begin results -->\n"
-END = "<!-- end results -->\n"
 
-DATA_SETS = {"kodak": "Kodak", "cq100": "CQ100"}
+SETS = {"kodak": "Kodak", "cq100": "CQ100", "bundled": "Bundled"}
 CODECS = {
     "png": "PNG, level 9",
     "webp": "WebP lossless, method 6",
     "jpegxl-7": "JPEG XL, effort 7",
     "jpegxl-9": "JPEG XL, effort 9",
 }
+#: What the others are compared with.
+REFERENCE = "jpegxl-9"
 
 
-def load(folder: Path) -> dict[str, Any]:
-    """Read the results that are there, by data set."""
-    found = {}
-    for name in DATA_SETS:
-        path = folder / f"{name}.json"
-        if path.exists():
-            found[name] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+def load(path: Path) -> Any:
+    """What a file of results holds; None if it is not there."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def render(results: Mapping[str, Any]) -> str:
-    """Lay out one Markdown table for each data set, and under which versions it was measured."""
-    if not results:
-        return "No results are stored in benchmarks/results.\n"
-    return "\n".join(_table(DATA_SETS[name], result) for name, result in results.items())
+def density(results: Path) -> str:
+    """One table for each set of images, and under which versions it was measured."""
+    found = {name: load(results / "density" / f"{name}.json") for name in SETS}
+    return "\n".join(_density(SETS[name], result) for name, result in found.items() if result)
 
 
-def fill(text: str, block: str) -> str:
-    """Replace what stands between the markers of `text` by `block`.
-
-    Raises:
-        ValueError: the markers are not there once each, in order.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    old, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in old + after or END in before + after:
-        raise ValueError(f"put the lines {BEGIN.strip()} and {END.strip()} in, once each")
-    return before + BEGIN + block + END + after
-
-
-def _table(title: str, result: Mapping[str, Any]) -> str:
-    totals, versions = result["totals"], result["versions"]
-    images = totals["images"]
+def _density(title: str, result: Mapping[str, Any]) -> str:
+    models, versions = result["models"], result["versions"]
+    peers = next(iter(models.values()))["totals"]["peers"]
+    images = next(iter(models.values()))["totals"]["images"]
+    reference = peers[REFERENCE]["bytes"]
     rows = [
-        (f"{title}, {images} images", "bytes", "bits/dim", "bytes, ppyr / it", "encode", "decode"),
-        ("---", *["---:"] * 5),
-        ("ppyr", *_figures(totals, images, "")),
         *(
-            (CODECS[name], *_figures(peer, images, f"{peer['bytes_ratio']:.3f}"))
-            for name, peer in totals["peers"].items()
+            (f"ppyr, `{name}`", *_figures(model["totals"], images, reference))
+            for name, model in models.items()
         ),
+        *((CODECS[name], *_figures(peer, images, reference)) for name, peer in peers.items()),
     ]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    threads = result["threads"]
+    plural = "s" * (images > 1)
+    head = (f"{title}, {images} image{plural}", "bytes", "bits/dim", "theory", "/ e9", "encode", "decode")
+    ids = ", ".join(f"`{name}` {model['id'][:8]}" for name, model in models.items())
     conditions = (
-        f"Model `{result['model_id'][:8]}`; theoretical {totals['theoretical_bits_per_dim']:.3f} bits/dim; "
-        f"times an image on {threads} thread{'s' * (threads > 1)} of an {result['cpu']}; "
-        f"Python {versions['python']}, torch {versions['torch']}, "
-        f"imagecodecs {versions.get('imagecodecs', 'not installed')}."
+        f"Models {ids}; times an image on one thread of an {result['cpu']}; Python {versions['python']}, "
+        f"torch {versions['torch']}, imagecodecs {versions['imagecodecs']}."
     )
-    return "\n".join([*lines, "", conditions]) + "\n"
+    return f"{_table(head, rows)}\n{conditions}\n"
 
 
-def _figures(total: Mapping[str, Any], images: int, ratio: str) -> tuple[str, ...]:
+def _figures(total: Mapping[str, Any], images: int, reference: int) -> tuple[str, ...]:
+    theory = total.get("theoretical_bits_per_dim")
     return (
         f"{total['bytes']:,}",
         f"{total['bits_per_dim']:.3f}",
-        ratio,
+        "" if theory is None else f"{theory:.3f}",
+        f"{total['bytes'] / reference:.3f}",
         f"{1000 * total['encode_seconds'] / images:,.0f} ms",
         f"{1000 * total['decode_seconds'] / images:,.0f} ms",
     )
 
 
+def experiments(results: Path) -> str:
+    """A table for every file of experiments: bits/dim, and by how much they differ from the first row's."""
+    rows = load(results / "experiments.json") or []
+    parts = []
+    for file, stage, steps in dict.fromkeys((row["file"], row["stage"], row["steps"]) for row in rows):
+        same = [row for row in rows if (row["file"], row["stage"], row["steps"]) == (file, stage, steps)]
+        first = same[0]["validation"][-1]
+        lines = [
+            (
+                row["experiment"],
+                f"{row['parameters']:,}",
+                f"{row['loss']:.3f}",
+                f"{row['validation'][-1]:.4f}",
+                _percent(row["validation"][-1] / first),
+            )
+            for row in same
+        ]
+        head = (f"`{file}.toml`, {stage}, {steps} steps", "parameters", "training", "CQ100", "change")
+        parts.append(_table(head, lines))
+    return "\n".join(parts)
+
+
+def families(results: Path) -> str:
+    """What families of tables give away."""
+    bits = (load(results / "families.json") or {"bits_per_dim": {}})["bits_per_dim"]
+    base = bits.get("nothing rounded")
+    rows = [(name, f"{value:.4f}", _percent(value / base)) for name, value in bits.items()]
+    return _table(("distributions", "CQ100", "change"), rows)
+
+
+def rounding(results: Path) -> str:
+    """What is lost from floating point to the file."""
+    models = (load(results / "rounding.json") or {"models": {}})["models"]
+    rows = []
+    for name, model in models.items():
+        bits = model["bits_per_dim"]
+        steps = (_percent(bits["integers"] / bits["float"]), _percent(bits["file"] / bits["integers"]))
+        rows.append((f"`{name}`", *(f"{bits[key]:.4f}" for key in ("float", "integers", "file")), *steps))
+    head = ("model", "floating point", "integers", "file", "float to integers", "integers to file")
+    return _table(head, rows)
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * (ratio - 1):+.2f} %"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
+    "README.md": {"density": density},
+    "docs/model.md": {"experiments": experiments, "families": families, "rounding": rounding},
+}
+
+
+def fill(text: str, name: str, block: str) -> str:
+    """Replace what stands between the markers of this name by `block`.
+
+    Raises:
+        ValueError: the markers are not there once each, in order.
+    """
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->\n"
+    before, found, rest = text.partition(begin)
+    old, closed, after = rest.partition(end)
+    if not found or not closed or begin in old + after or end in before + after:
+        raise ValueError(f"put the lines {begin.strip()} and {end.strip()} in, once each")
+    return before + begin + block + end + after
+
+
+def filled(document: str, text: str, results: Path = RESULTS) -> str:
+    """The text of a document with all its tables."""
+    for name, render in BLOCKS[document].items():
+        text = fill(text, name, render(results))
+    return text
+
+
 if __name__ == "__main__":
-    README.write_text(fill(README.read_text(encoding="utf-8"), render(load(RESULTS))), encoding="utf-8")
+    for document in BLOCKS:
+        path = ROOT / document
+        path.write_text(filled(document, path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -6,7 +6,7 @@ network does without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -31,15 +31,17 @@ class Variant(StageNet):
 
 
 class _Masked(nn.Module):
-    """A convolution that sees only the first input channels."""
+    """A convolution that sees only some of its input channels."""
 
-    def __init__(self, conv: Conv, seen: int) -> None:
+    def __init__(self, conv: nn.Module, seen: Sequence[bool]) -> None:
         super().__init__()
-        self.conv, self.seen = conv, seen
+        self.conv = conv
+        self.seen: Tensor
+        self.register_buffer("seen", torch.tensor(seen).view(-1, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        blind: Tensor = self.conv(functional.pad(x[:, : self.seen], (0, 0, 0, 0, 0, x.shape[1] - self.seen)))
-        return blind
+        masked: Tensor = self.conv(x * self.seen)
+        return masked
 
 
 def subsampled_images(count: int) -> Callable[[StageNet], StageNet]:
@@ -49,10 +51,20 @@ def subsampled_images(count: int) -> Callable[[StageNet], StageNet]:
         together = 12 // count
         for name, conv in net.step_in.items():
             step = int(name[-1])
-            net.step_in[name] = _Masked(cast(Conv, conv), 2 * PLANES * (step // together * together))
+            seen = [other < step // together * together for other in range(step)]
+            net.step_in[name] = _Masked(conv, [known for known in seen for _ in range(2 * PLANES)])
         return net
 
     return changed
+
+
+def unsurprised(net: StageNet) -> StageNet:
+    """Nothing but the pixels of earlier steps, not how far they were from what was expected."""
+    for convs in (net.step_in, net.phase_in):
+        for name, conv in convs.items():
+            groups = cast(Conv, conv).c_in // (2 * PLANES)
+            convs[name] = _Masked(conv, ([True] * PLANES + [False] * PLANES) * groups)
+    return net
 
 
 def wide_steps(net: StageNet) -> StageNet:
@@ -190,6 +202,7 @@ class SmallNets(Variant):
 VARIANTS: dict[str, Callable[[StageNet], StageNet]] = {
     "3 subsampled images": subsampled_images(3),
     "6 subsampled images": subsampled_images(6),
+    "without excesses": unsurprised,
     "3x3 in the steps": wide_steps,
     "activity far around": activity,
     "global statistics": GlobalStatistics,

@@ -19,7 +19,9 @@ from ppyr.cli import main
 from ppyr.coding import decode
 from ppyr.errors import PpyrError
 from ppyr.imagefile import image_bytes, read_image, write_image
+from ppyr.inspect import info
 from ppyr.metadata import KINDS
+from ppyr.models import registry
 
 from .photograph import crop
 
@@ -271,6 +273,26 @@ def test_an_unknown_model_is_a_failure(folder: Path, capsys: pytest.CaptureFixtu
     assert main(["compress", "--model", "no-such-model", "photo.png"]) == 1
     assert "ppyr: photo.png: " in capsys.readouterr().err
     assert names(folder) == ["photo.png"]
+
+
+@pytest.mark.parametrize(("effort", "model"), [(1, "fast"), (4, "fast"), (5, "default"), (9, "default")])
+def test_an_effort_chooses_a_model(folder: Path, effort: int, model: str) -> None:
+    assert registry.for_effort(effort) == model
+    assert main(["compress", "-q", "-e", str(effort), "photo.png"]) == 0
+    assert info((folder / "photo.ppyr").read_bytes()).model == model
+
+
+@pytest.mark.parametrize("effort", ["0", "10", "-1", "five", "1.5"])
+def test_no_other_efforts(folder: Path, effort: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compress", f"--effort={effort}", "photo.png"]) == 2
+    assert "give a whole number, 1 to 9" in capsys.readouterr().err
+    assert names(folder) == ["photo.png"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_effort_and_a_model_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compress", "-e", "5", "--model", "fast", "photo.png"]) == 2
+    assert "not allowed with" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("folder")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -8,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tables import BEGIN, CODECS, END, README, RESULTS, ROOT, fill, load, render
+from benchmarks import density
+from benchmarks.tables import BLOCKS, CODECS, ROOT, fill, filled
+from benchmarks.tables import density as density_tables
 from ppyr import cli
 from ppyr.bench import PEERS
-from ppyr.cli import main
 from ppyr.imagefile import write_image
 
 from .photograph import crop
 
-DOCUMENTS = ("README.md", "docs/training.md")
+COMMANDS = ("README.md", "docs/training.md")
+DOCUMENTS = (*COMMANDS, "docs/model.md")
 
 
 def blocks(document: str, language: str) -> list[str]:
@@ -24,7 +27,7 @@ def blocks(document: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", COMMANDS)
 def test_the_commands_are_understood(document: str) -> None:
     lines = "".join(blocks(document, "sh")).splitlines()
     commands = [shlex.split(line, comments=True) for line in lines if line.startswith("ppyr ")]
@@ -47,26 +50,35 @@ def test_links_lead_somewhere(document: str) -> None:
     assert all((path.parent / link).exists() for link in links), links
 
 
-def test_the_tables_are_those_of_the_stored_results() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert fill(text, render(load(RESULTS))) == text
+@pytest.mark.parametrize("document", BLOCKS)
+def test_the_tables_are_those_of_the_stored_results(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert filled(document, text) == text
 
 
-def test_the_tables_show_a_bench_run(tmp_path: Path) -> None:
-    write_image(crop(19, 24), tmp_path / "a.png")
-    write_image(crop(16, 20, gray=True), tmp_path / "b.png")
-    assert main(["bench", "-q", str(tmp_path), "--json", str(tmp_path / "cq100.json")]) == 0
-    results = load(tmp_path)
-    totals = results["cq100"]["totals"]
-    header, rule, ours, *peers = render(results).split("\n\n")[0].splitlines()
+def test_the_tables_show_a_measured_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, results = tmp_path / "images", tmp_path / "density"
+    images.mkdir()
+    write_image(crop(19, 24), images / "a.png")
+    write_image(crop(16, 20, gray=True), images / "b.png")
+    monkeypatch.setattr(density, "RESULTS", results)
+    monkeypatch.setattr(sys, "argv", ["density", "cq100", str(images), "--models", "default"])
+    density.main()
+    capsys.readouterr()
+    found = json.loads((results / "cq100.json").read_text("utf-8"))
+    totals = found["models"]["default"]["totals"]
+    text = density_tables(tmp_path)
+    header, rule, ours, *peers = text.split("\n\n")[0].splitlines()
     assert header.startswith("| CQ100, 2 images | bytes |")
-    assert ours.startswith(f"| ppyr | {totals['bytes']:,} | {totals['bits_per_dim']:.3f} |")
-    assert len(peers) == len(PEERS)
+    assert ours.startswith(f"| ppyr, `default` | {totals['bytes']:,} | {totals['bits_per_dim']:.3f} |")
+    assert len(peers[:-1]) == len(PEERS)
     jpegxl = totals["peers"]["jpegxl-9"]
-    assert f"| JPEG XL, effort 9 | {jpegxl['bytes']:,} | {jpegxl['bits_per_dim']:.3f} | " in peers[-1]
-    assert f" | {totals['bytes'] / jpegxl['bytes']:.3f} | " in peers[-1]
-    assert {line.count("|") for line in (header, rule, ours, *peers)} == {7}
-    assert results["cq100"]["versions"]["torch"] in render(results)
+    assert f"| JPEG XL, effort 9 | {jpegxl['bytes']:,} | {jpegxl['bits_per_dim']:.3f} | " in peers[-2]
+    assert f" | {totals['bytes'] / jpegxl['bytes']:.3f} | " in ours
+    assert {line.count("|") for line in (header, rule, ours, *peers[:-1])} == {8}
+    assert found["versions"]["torch"] in peers[-1]
 
 
 def test_every_peer_has_a_title() -> None:
@@ -74,8 +86,8 @@ def test_every_peer_has_a_title() -> None:
 
 
 def test_only_what_is_between_the_markers_changes() -> None:
-    assert fill(f"a\n{BEGIN}old\n{END}b\n", "new\n") == f"a\n{BEGIN}new\n{END}b\n"
-    assert fill(f"{BEGIN}{END}", render({})) == f"{BEGIN}{render({})}{END}"
-    for text in ("a\n", f"a\n{BEGIN}", f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"):
+    begin, end = "<!-- begin a -->\n", "<!-- end a -->\n"
+    assert fill(f"a\n{begin}old\n{end}b\n", "a", "new\n") == f"a\n{begin}new\n{end}b\n"
+    for text in ("a\n", f"a\n{begin}", f"{end}{begin}", f"{begin}{end}{begin}{end}"):
         with pytest.raises(ValueError, match="once each"):
-            fill(text, "new\n")
+            fill(text, "a", "new\n")

@@ -13,7 +13,7 @@ from tests.photograph import crop
 from tests.random_model import TINY, random_network
 
 BATCH = stage_batch(crop(32, 32).transpose(2, 0, 1)[None].astype(np.int32))
-LACKING = ("3 subsampled images", "6 subsampled images", "no coupling")
+LACKING = ("3 subsampled images", "6 subsampled images", "without excesses", "no coupling")
 
 
 @pytest.mark.parametrize("name", VARIANTS)
