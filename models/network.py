@@ -11,6 +11,9 @@ sub-lattices::
 
     a step:  u on its sub-lattice --(+ 3x3 of the phase's earlier subsampled images)--> 1x1 -> 1x1 -> head
 
+A subsampled image is seen as its pixels' distances from their anchors and from what the network expected of
+them, so what an image does unlike those of training is known from the first step on.
+
 The features u are a residual stream of signed bytes in units of 1/16, what is between the two layers of a
 block or step unsigned bytes in units of 1/32; float training keeps both as clamps. The stream is not
 rectified: a channel that a rectifier silenced everywhere would get no gradient any more. With `quantize`
@@ -33,13 +36,7 @@ from .features import EXCESS_SHARPNESS, PHASES, ZERO_POINT
 from .grid import MEAN_BITS
 from .integer import ACTIVATION_MAX, EXACT, weight_limit
 from .likelihood import SCALES, SCALES_PER_OCTAVE, bits
-from .predictor import (
-    COUPLING_BITS,
-    COUPLING_LIMITS,
-    PLANES,
-    begins_block,
-    ends_block,
-)
+from .predictor import COUPLING_BITS, COUPLING_LIMITS, PLANES, begins_block, ends_block
 from .steps import SUBLATTICE
 
 #: Binary digits after the point of features and hidden activations, and of the residual stream.
