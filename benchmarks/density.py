@@ -38,8 +38,9 @@ def measure_set(name: str, folder: Path, models: Sequence[str]) -> dict[str, Any
     for file in tqdm(files(folder), desc=name):
         first = measure(file, PEERS, model=models[0])
         rest = [replace(measure(file, (), model=model), peers=first.peers) for model in models[1:]]
+        inside = Path(file).relative_to(folder).as_posix()
         for model, row in zip(models, (first, *rest), strict=True):
-            results[model].append(row)
+            results[model].append(replace(row, file=inside))
     found: dict[str, Any] = {"set": name, "threads": 1, **environment(), "models": {}}
     for model, rows in results.items():
         cost = weights.read(registry.by_id(bytes.fromhex(ids[model]))).macs_per_pixel

@@ -28,9 +28,9 @@ import numpy as np
 import torch
 from ppyr.coding import decode, encode
 
-threads, photograph, other, own = sys.argv[1:]
+model, threads, photograph, other, own = sys.argv[1:]
 torch.set_num_threads(int(threads))
-data = encode(np.load(photograph), backend="torch")
+data = encode(np.load(photograph), model=model, backend="torch")
 Path(own).write_bytes(data)
 image = decode(Path(other).read_bytes() if Path(other).exists() else data, backend="torch")
 print(json.dumps([hashlib.sha256(part).hexdigest() for part in (data, image.tobytes())]))
@@ -44,19 +44,23 @@ ENVIRONMENTS = {
 }
 
 
+MODELS = ("fast", "default")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Holds the photograph, and the file that the default environment makes of it."""
+    """Holds the photograph, and the files that the default environment makes of it."""
     folder = tmp_path_factory.mktemp("exactness")
     np.save(folder / "photograph.npy", crop(*SHAPE))
-    run(folder, ENVIRONMENTS["default"], 1, "default")
+    for model in MODELS:
+        run(folder, ENVIRONMENTS["default"], 1, model, f"{model}.ppyr")
     return folder
 
 
-def run(folder: Path, variables: Mapping[str, str], threads: int, name: str) -> list[str]:
-    files = [str(folder / file) for file in ("photograph.npy", "default.ppyr", f"{name}.ppyr")]
+def run(folder: Path, variables: Mapping[str, str], threads: int, model: str, own: str) -> list[str]:
+    files = [str(folder / file) for file in ("photograph.npy", f"{model}.ppyr", own)]
     finished = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(threads), *files],
+        [sys.executable, "-c", PROGRAM, model, str(threads), *files],
         env={**os.environ, **variables, "OMP_NUM_THREADS": str(threads)},
         stdout=subprocess.PIPE,
         check=True,
@@ -67,18 +71,20 @@ def run(folder: Path, variables: Mapping[str, str], threads: int, name: str) -> 
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("model", MODELS)
 def test_files_and_pixels_are_the_same_in_every_environment(
-    folder: Path, environment: str, threads: int
+    folder: Path, model: str, environment: str, threads: int
 ) -> None:
-    file = folder / "default.ppyr"
+    file = folder / f"{model}.ppyr"
     expected = [hashlib.sha256(part).hexdigest() for part in (file.read_bytes(), crop(*SHAPE).tobytes())]
-    assert run(folder, ENVIRONMENTS[environment], threads, "own") == expected
+    assert run(folder, ENVIRONMENTS[environment], threads, model, "own.ppyr") == expected
 
 
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("gray", [True, False], ids=["gray", "rgb"])
-def test_files_and_pixels_are_the_same_on_both_backends(gray: bool) -> None:
+def test_files_and_pixels_are_the_same_on_both_backends(gray: bool, model: str) -> None:
     image = crop(*SMALL, gray=gray)
-    data = encode(image, backend="reference")
-    assert encode(image, backend="torch") == data
+    data = encode(image, model=model, backend="reference")
+    assert encode(image, model=model, backend="torch") == data
     for backend in ("reference", "torch"):
         np.testing.assert_array_equal(decode(data, backend=backend), image, strict=True)

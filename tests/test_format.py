@@ -33,11 +33,12 @@ def test_photographs(shape: tuple[int, int], gray: bool) -> None:
     assert np.array_equal(decoded, image.reshape(decoded.shape))
 
 
+@pytest.mark.parametrize("model", ["fast", "default"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_noise(channels: int) -> None:
+def test_noise(channels: int, model: str) -> None:
     """Means and scales that no photograph gives."""
     image = noise(channels)
-    assert np.array_equal(plain_decode(ppyr.encode(image)), image)
+    assert np.array_equal(plain_decode(ppyr.encode(image, model=model)), image)
 
 
 @pytest.fixture

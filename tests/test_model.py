@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,13 @@ from ppyr.pyramid import build, merge
 from .photograph import crop
 from .random_model import random_weights
 
-PATH = registry.by_id(registry.by_name("default"))
-DEFAULT = weights.read(PATH)
+#: The shipped models, and the most multiplications that each may have for a pixel.
+MOST_MACS = {"fast": 25_000, "default": 70_000}
+PATHS = {name: registry.by_id(registry.by_name(name)) for name in MOST_MACS}
+SHIPPED = {name: weights.read(path) for name, path in PATHS.items()}
 RANDOM = random_weights()
+MODELS = {**SHIPPED, "random": RANDOM}
+PATH, DEFAULT = PATHS["default"], SHIPPED["default"]
 
 
 def layer_names(model: Weights) -> list[str]:
@@ -60,40 +65,65 @@ def test_the_work_for_each_pixel() -> None:
     step = 12 * (8 * 12 + 12 * 12) + 3 * 9 * 6 * (1 + 2 + 3) * 8
     factor_of_two = lattice / 4 + step / 16
     assert RANDOM.macs_per_pixel == pytest.approx(factor_of_two * 4 / 3)
-    assert DEFAULT.macs_per_pixel < 70_000
 
 
-def test_the_default_model_is_installed_under_its_id() -> None:
-    assert PATH.name == f"default-{DEFAULT.id.hex()}.safetensors"
-    assert len(DEFAULT.id) == 16
-    assert predictor.load(DEFAULT.id).id == DEFAULT.id
-    assert registry.model_name(DEFAULT.id) == "default"
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_keeps_to_its_work(name: str) -> None:
+    assert MOST_MACS[name] * 0.8 < SHIPPED[name].macs_per_pixel <= MOST_MACS[name]
 
 
-def test_every_sum_of_the_default_model_stays_below_2_to_the_24() -> None:
-    names = layer_names(DEFAULT)
-    assert {name.partition(".")[0] for name in names} == {"finest", "next", "rest"}
-    for name in names:
-        rules = layer_rules(name.partition(".")[2])
-        weight, bias, shift = (DEFAULT.tensors[f"{name}.{part}"] for part in ("weight", "bias", "shift"))
+def test_the_models_are_all_that_is_shipped() -> None:
+    assert {registry.model_name(model_id) for model_id in registry.installed()} == set(SHIPPED)
+    assert {registry.for_effort(effort) for effort in range(1, 10)} == set(SHIPPED)
+    assert sum(len(zlib.compress(path.read_bytes())) for path in PATHS.values()) < 4_000_000
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_is_installed_under_its_id(name: str) -> None:
+    model = SHIPPED[name]
+    assert PATHS[name].name == f"{name}-{model.id.hex()}.safetensors"
+    assert len(model.id) == 16
+    assert predictor.load(model.id).id == model.id
+    assert registry.model_name(model.id) == name
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_tells_how_it_was_trained(name: str) -> None:
+    for stage in weights.STAGES:
+        told = SHIPPED[name].provenance[stage]
+        assert told["config"]["network"]["width"] >= 32
+        assert told["photographs"]["count"] > 300
+        assert told["steps"] > 1000
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_sum_of_a_shipped_model_stays_below_2_to_the_24(name: str) -> None:
+    model = SHIPPED[name]
+    names = layer_names(model)
+    assert {layer.partition(".")[0] for layer in names} == {"finest", "next", "rest"}
+    for layer in names:
+        rules = layer_rules(layer.partition(".")[2])
+        weight, bias, shift = (model.tensors[f"{layer}.{part}"] for part in ("weight", "bias", "shift"))
         assert np.abs(weight.astype(int)).max() <= (1024 if weight.shape[-1] == 1 else 64)
         for o in range(len(weight)):
             reach = 255 * np.abs(weight[o].astype(int)).sum() + abs(int(bias[o]))
             assert reach + rules["skip"] * 255 * 2 ** int(shift[o]) < 2**24
 
 
-@pytest.mark.parametrize("model", [DEFAULT, RANDOM], ids=["default", "random"])
-def test_the_tables_of_a_model_are_valid(model: Weights) -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_the_tables_of_a_model_are_valid(name: str) -> None:
+    model = MODELS[name]
     tables = model.tensor("tables", np.uint32)
     assert len(TableSet(tables)) == TableGrid(model.tensor("fraction_bits", np.uint8)).size <= 1024
     assert tables.min() >= 1
     assert set(tables.sum(1, dtype=np.int64)) == {1 << 24}
 
 
-@pytest.mark.parametrize("model", [DEFAULT, RANDOM], ids=["default", "random"])
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("shape", [(23, 18), (1, 9), (8, 1), (16, 16)])
 @pytest.mark.parametrize("gray", [True, False], ids=["gray", "rgb"])
-def test_both_backends_predict_the_same(model: Weights, shape: tuple[int, int], gray: bool) -> None:
+def test_both_backends_predict_the_same(name: str, shape: tuple[int, int], gray: bool) -> None:
+    model = MODELS[name]
     image = crop(*shape, gray=gray).reshape(*shape, -1)
     centres, tables = predictions(Model(model, backend("reference")), image)
     assert len(tables) == image.size - image.shape[2]
