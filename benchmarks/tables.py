@@ -74,7 +74,9 @@ def _figures(total: Mapping[str, Any], images: int, reference: int) -> tuple[str
 
 def experiments(results: Path) -> str:
     """A table for every file of experiments: bits/dim, and by how much they differ from the first row's."""
-    rows = load(results / "experiments.json") or []
+    rows = load(results / "experiments.json")
+    if rows is None:
+        return "No experiments with the networks of this version are stored.\n"
     parts = []
     for file, stage, steps in dict.fromkeys((row["file"], row["stage"], row["steps"]) for row in rows):
         same = [row for row in rows if (row["file"], row["stage"], row["steps"]) == (file, stage, steps)]
