@@ -37,6 +37,7 @@ from ppyr.models.train import (
     GRAPHICS_SIDE,
     TRAINING_SIDE,
     VALIDATION_SIDE,
+    Batch,
     Run,
     validation_batches,
 )
@@ -51,10 +52,10 @@ LAST = 100
 
 @dataclass(frozen=True)
 class Images:
-    """What to train and to validate on, (H, W, 3) uint8 each."""
+    """What to train on, (H, W, 3) uint8 each, and the batches to validate on."""
 
     photographs: Sequence[ByteArray]
-    validation: Sequence[ByteArray]
+    validation: Sequence[Batch]
     graphics: Sequence[ByteArray]
 
 
@@ -86,7 +87,7 @@ def measure(
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "seconds": round(time.monotonic() - began),
         "loss": round(float(np.mean(losses[-LAST:])), 4),
-        "validation": run.validate(validation_batches(images.validation, stage)),
+        "validation": run.validate(images.validation),
     }
 
 
@@ -106,7 +107,7 @@ def main() -> None:
     reporter = Reporter(quiet=True)
     images = Images(
         load_images(args.photographs, TRAINING_SIDE, reporter),
-        load_images(args.validation, VALIDATION_SIDE, reporter),
+        validation_batches(load_images(args.validation, VALIDATION_SIDE, reporter), args.stage),
         load_images(args.graphics, GRAPHICS_SIDE, reporter) if args.graphics else [],
     )
     start = weights.read(args.start) if args.start else None

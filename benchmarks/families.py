@@ -20,7 +20,16 @@ from torch import Tensor
 from ppyr.bench import environment
 from ppyr.models import registry, weights
 from ppyr.models.export import network
-from ppyr.models.likelihood import ALPHABET, SCALES_PER_OCTAVE, SMALLEST_SCALE, TOTAL, bits, interval_mass
+from ppyr.models.grid import SHAPES
+from ppyr.models.likelihood import (
+    ALPHABET,
+    SCALES,
+    SCALES_PER_OCTAVE,
+    SMALLEST_SCALE,
+    TOTAL,
+    bits,
+    interval_mass,
+)
 from ppyr.models.network import StageNet
 from ppyr.models.train import VALIDATION_SIDE, validation_batches
 from ppyr.report import Reporter
@@ -80,8 +89,8 @@ def truncated(d: Distributions) -> Tensor:
 
 
 def _mass(d: Distributions, distance: Tensor, end: Tensor | None = None) -> Tensor:
-    scale = SMALLEST_SCALE * torch.exp2(d.scale.clamp(0, 40) / SCALES_PER_OCTAVE)
-    return interval_mass(distance, scale, d.shape.clamp(0, 3), end)
+    scale = SMALLEST_SCALE * torch.exp2(d.scale.clamp(0, SCALES - 1) / SCALES_PER_OCTAVE)
+    return interval_mass(distance, scale, d.shape.clamp(0, SHAPES - 1), end)
 
 
 FAMILIES: dict[str, Callable[[Distributions], Tensor]] = {

@@ -17,6 +17,7 @@ from .checkpoint import Checkpoint
 from .excess import EXCESSES
 from .features import ZERO_POINT
 from .grid import SHAPES, TableGrid
+from .integer import weight_type
 from .likelihood import ALPHABET, SCALES, SCALES_PER_OCTAVE, SMALLEST_SCALE, TOTAL, interval_mass
 from .network import SPREAD_BITS, Conv, NetworkConfig, StageNet, weight_exponents
 from .predictor import PLANES, layer_rules
@@ -64,7 +65,7 @@ def integers(conv: Conv, output_bits: tuple[int, ...], offset: int) -> dict[str,
         shift = exponent + conv.input_bits - torch.tensor(output_bits)
         bias += offset * torch.exp2(shift.double())
     return {
-        "weight": weight.numpy().astype(np.int16 if conv.size == 1 else np.int8, order="C"),
+        "weight": weight.numpy().astype(weight_type(conv.size), order="C"),
         "bias": bias.numpy().astype(np.int32),
         "shift": shift.numpy().astype(np.int8),
     }

@@ -49,7 +49,7 @@ class Layer:
         head: whether the output is wide and signed instead of a byte.
     """
 
-    weight: npt.NDArray[np.int8] | npt.NDArray[np.int16]
+    weight: npt.NDArray[np.int8 | np.int16]
     bias: npt.NDArray[np.int32]
     shift: npt.NDArray[np.int8]
     zero_point: int = 0
@@ -108,6 +108,11 @@ class Layer:
 def weight_limit(size: int) -> int:
     """Largest magnitude of the weights of a convolution of `size` x `size`."""
     return WEIGHT_MAX_1X1 if size == 1 else WEIGHT_MAX
+
+
+def weight_type(size: int) -> type[np.int8] | type[np.int16]:
+    """Type of the weights of a convolution of `size` x `size`."""
+    return np.int16 if size == 1 else np.int8
 
 
 class Backend(Protocol):

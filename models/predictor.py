@@ -45,8 +45,8 @@ class Model:
         frequencies: the tables, uint32 (T, 256).
         grid: their numbering.
         stages: layers by name, for each of the networks in `weights.STAGES`.
-        spreads: for each of them int8 (3, EXCESSES), what the excess of an earlier channel's residual adds to
-            a later channel's scale: G's to R's, G's to B's, R's to B's.
+        spreads: for each of them int32 (3, EXCESSES), what the excess of an earlier channel's residual adds
+            to a later channel's scale: G's to R's, G's to B's, R's to B's.
     """
 
     def __init__(self, source: weights.Weights, runner: Backend) -> None:
@@ -66,7 +66,9 @@ class Model:
         for name in sorted(names):
             stage, _, layer = name.partition(".")
             self.stages[stage][layer] = runner.prepare(source.layer(name, **layer_rules(layer)))
-        self.spreads = {stage: source.tensor(f"{stage}.spread", np.int8) for stage in weights.STAGES}
+        self.spreads = {
+            stage: source.tensor(f"{stage}.spread", np.int8).astype(np.int32) for stage in weights.STAGES
+        }
         for stage, spread in self.spreads.items():
             if spread.shape != (PLANES, EXCESSES):
                 raise ModelError(
@@ -123,12 +125,12 @@ class StepPrediction:
         means: IntArray,
         said: IntArray,
         grid: TableGrid,
-        spread: npt.NDArray[np.int8],
+        spread: IntArray,
     ) -> None:
         self.fine = fine
         self.channels = CODING_ORDER[fine.shape[-1]]
         self.coarse = coarse
-        self._means, self._grid, self._spread = means, grid, spread.astype(np.int32)
+        self._means, self._grid, self._spread = means, grid, spread
         _, scales, self._shapes, self._couplings = said.reshape(-1, PLANES, *said.shape[1:])
         self._scales = scales.copy()
         self._predicted = 0
@@ -231,11 +233,8 @@ class Predictor:
             dy, dx = SUBLATTICE[step.number]
             while len(earlier) < step.number:
                 down, across = SUBLATTICE[len(earlier)]
-                earlier.append(
-                    self._residual_features(
-                        (pixels - guess)[:, down::2, across::2], excesses[:, down::2, across::2]
-                    )
-                )
+                known = (a[:, down::2, across::2] for a in (pixels, guess, excesses))
+                earlier.append(self._residual_features(*known))
             x = self._features[..., dy::2, dx::2]
             name = f"{phase}_{step.number}"
             if earlier:
@@ -252,12 +251,12 @@ class Predictor:
             excesses[:, dy::2, dx::2][:, :height, :width] = prediction.excesses()
         self._known[phase] = pixels
         if phase != PHASES[-1]:
-            x = self._residual_features(pixels - guess, excesses)
+            x = self._residual_features(pixels, guess, excesses)
             x = runner.run(layers[f"phase_in.{phase}"], x, self._features)
             self._features = self._blocks(x, f"phase.{phase}")
 
-    def _residual_features(self, residual: IntArray, excesses: IntArray) -> Tensor:
-        sharp = features.sharp_residual(residual), features.sharp_excess(excesses)
+    def _residual_features(self, pixels: IntArray, guess: IntArray, excesses: IntArray) -> Tensor:
+        sharp = features.sharp_residual(pixels - guess), features.sharp_excess(excesses)
         return self._model.backend.tensor(np.concatenate(sharp))
 
 

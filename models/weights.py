@@ -16,7 +16,7 @@ from safetensors.numpy import save as save_safetensors
 
 from ppyr.errors import ModelError
 
-from .integer import Layer
+from .integer import Layer, weight_type
 
 ID_SIZE = 16
 ARCHITECTURE = "ppyr-stages-3"
@@ -75,10 +75,10 @@ class Weights:
         Raises:
             ModelError: it is missing or breaks the rules of exact inference.
         """
-        weight = self.tensors.get(f"{name}.weight")
-        small = weight is None or weight.shape[2:] != (1, 1)
+        found = self.tensors.get(f"{name}.weight")
+        size = found.shape[-1] if found is not None and found.ndim else 0
         layer = Layer(
-            self.tensor(f"{name}.weight", np.int8) if small else self.tensor(f"{name}.weight", np.int16),
+            self.tensor(f"{name}.weight", weight_type(size)),
             self.tensor(f"{name}.bias", np.int32),
             self.tensor(f"{name}.shift", np.int8),
             **rules,
