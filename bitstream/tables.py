@@ -3,7 +3,8 @@
 A table says how likely the distances of a sample from its centre are; symbols are distances modulo 256, so
 0..127 stand for 0..127 and 128..255 for -128..-1. A sample is a byte. Where a centre lies near 0 or 255, a
 table would give mass to samples that do not exist: a *folded* table gives that mass to the end of the range,
-as a sensor or a file format does that clips.
+as a sensor or a file format does that clips. The symbols there stand for samples farther than half the range
+on the other side, and keep a little mass for them.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ MAX_TABLES = 1 << 16
 INFORMATION_DIGITS = 16
 """Information is counted in units of 2^-16 bit."""
 
-FOLDED_MASS = 1 << 15
+FOLDED_MASS = 1 << 12
 """Least mass beyond the range of samples for which a table is folded; part of the format."""
+
+FAR_SHIFT = 3
+"""A folded table gives samples beyond its distances an eighth of what the last one has; part of the format."""
 
 Symbols = npt.NDArray[np.uint8]
 TableNumbers = npt.NDArray[np.uint16]
@@ -96,14 +100,17 @@ class TableSet:
         return numbers
 
     def _fold(self, table_numbers: TableNumbers, centres: Centres) -> npt.NDArray[np.uint32]:
-        """Frequencies (n, 256) with all mass beyond 0 and 255, but 1 for each symbol, moved to the end."""
+        """Frequencies (n, 256) with the mass beyond 0 and 255, but for far samples, moved to the end."""
+        low = centres < _HALF
         samples = centres[:, np.newaxis].astype(np.int64) + _DISTANCES
         beyond = (samples < 0) | (samples >= ALPHABET)
         frequencies = self.frequencies[table_numbers]
-        moved = np.where(beyond, frequencies - 1, 0).sum(1, dtype=np.uint32)
-        frequencies[beyond] = 1
-        end = np.where(centres < _HALF, -centres, ALPHABET - 1 - centres).astype(np.uint8)
-        frequencies[np.arange(len(end)), end] += moved
+        last = np.where(low, frequencies[:, _HALF - 1], frequencies[:, _HALF])
+        far = 1 + ((last - 1) >> FAR_SHIFT)
+        spare = np.where(beyond, np.maximum(frequencies, far[:, np.newaxis]) - far[:, np.newaxis], 0)
+        frequencies -= spare
+        end = np.where(low, -centres, ALPHABET - 1 - centres).astype(np.uint8)
+        frequencies[np.arange(len(end)), end] += spare.sum(1, dtype=np.uint32)
         return frequencies
 
     @cached_property

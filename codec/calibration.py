@@ -24,7 +24,7 @@ from ppyr.pyramid import build
 
 #: Symbols that the family's own frequencies count for, and their least share among those counted.
 PRIOR_SYMBOLS = 3000
-PRIOR_SHARE = 0.2
+PRIOR_SHARE = 1.0
 #: Photographs that are enough to count on.
 PHOTOGRAPHS = 120
 

@@ -60,11 +60,13 @@ def decode(words: Sequence[int], rows: Sequence[Row]) -> list[int]:
 def folded(row: Row, centre: int) -> Row | None:
     """The row for samples around `centre`, where it is another one."""
     beyond = [symbol for symbol in range(256) if not 0 <= centre + signed(symbol) <= 255]
-    moved = sum(row[symbol] - 1 for symbol in beyond)
-    if moved < 1 << 15:
+    if sum(row[symbol] - 1 for symbol in beyond) < 1 << 12:
         return None
-    changed = [1 if symbol in beyond else frequency for symbol, frequency in enumerate(row)]
-    changed[(0 if centre < 128 else 255) - centre] += moved
+    far = 1 + (row[127 if centre < 128 else 128] - 1) // 8
+    changed = list(row)
+    for symbol in beyond:
+        changed[symbol] = min(row[symbol], far)
+        changed[(0 if centre < 128 else 255) - centre] += row[symbol] - changed[symbol]
     return changed
 
 
