@@ -33,7 +33,7 @@ FOLDED_MASS = 1 << 12
 """Least mass beyond the range of samples for which a table is folded; part of the format."""
 
 FAR_SHIFT = 3
-"""A folded table gives samples beyond its distances an eighth of what the last one has; part of the format."""
+"""A folded table gives each sample beyond its distances 1/8 of what the last one has; part of the format."""
 
 Symbols = npt.NDArray[np.uint8]
 TableNumbers = npt.NDArray[np.uint16]

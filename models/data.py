@@ -2,7 +2,7 @@
 
 Augmentation widens what the network sees: flips and transposes, extra downscaling, sharpening, stronger and
 other colours, gain and gamma, noise like that of sensors, chroma that was subsampled and interpolated again,
-gray, mild JPEG, and a few windows of graphics. Everything follows from one seed.
+scans of film, gray, mild JPEG, and a few windows of graphics. Everything follows from one seed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from .predictor import CODING_ORDER
 
 PhaseTensors = tuple[Tensor, Tensor, Tensor]
 
+#: Shares of the channels, in coding order, in the luma of ITU-R BT.601.
+LUMA = (0.587, 0.299, 0.114)
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -35,6 +38,7 @@ class Augmentation:
     gain: float = 0.3
     noise: float = 0.3
     chroma: float = 0.3
+    scan: float = 0.15
     gray: float = 0.03
     jpeg: float = 0.05
     graphics: float = 0.06
@@ -83,8 +87,12 @@ def _tensor(a: npt.NDArray[np.generic]) -> Tensor:
 
 def _sharpened(x: Tensor, rng: np.random.Generator) -> Tensor:
     """An unsharp mask of radius one."""
-    soft = functional.avg_pool2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    return x + rng.uniform(0.3, 1.5) * (x - soft)
+    return x + rng.uniform(0.3, 1.5) * (x - _smoothed(x))
+
+
+def _smoothed(x: Tensor) -> Tensor:
+    """The mean of every 3 x 3 pixels."""
+    return functional.avg_pool2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
 
 
 def _recoloured(x: Tensor, rng: np.random.Generator) -> Tensor:
@@ -112,31 +120,60 @@ def _dither(shape: Sequence[int], rng: np.random.Generator) -> Tensor:
 
 def _noisy(x: Tensor, rng: np.random.Generator) -> Tensor:
     """Normal noise, partly common to the channels, sometimes blurred as by film grain and demosaicing."""
-    common = rng.uniform(0, 1)
+    return _grainy(x, rng, common=rng.uniform(0, 1), blurred=0.4)
+
+
+def _grainy(x: Tensor, rng: np.random.Generator, common: float, blurred: float) -> Tensor:
+    """Normal noise, of whose variance the channels have the part `common` in common.
+
+    It is blurred with a chance of `blurred`.
+    """
     each, all_alike = rng.standard_normal(x.shape), rng.standard_normal((1, 1, *x.shape[2:]))
     normal = np.sqrt(1 - common) * each + np.sqrt(common) * all_alike
     noise = torch.from_numpy((rng.uniform(0.3, 1.8) ** 2 * normal).astype(np.float32))
-    if rng.random() < 0.4:
+    if rng.random() < blurred:
         noise = 1.6 * functional.avg_pool2d(functional.pad(noise, (0, 1, 0, 1), mode="replicate"), 2, 1)
     return x + noise
 
 
 def _subsampled_chroma(x: Tensor, rng: np.random.Generator) -> Tensor:
     """Colour differences at half resolution, along one axis or both, and interpolated back."""
-    luma_weights = torch.tensor(((0.5, 0.25, 0.25), (0.587, 0.299, 0.114))[rng.integers(2)])
+    luma_weights = torch.tensor(((0.5, 0.25, 0.25), LUMA)[rng.integers(2)])
     luma = (luma_weights.view(3, 1, 1) * x).sum(1, keepdim=True)
     chroma = x - luma
     rows, columns = ((True, True), (True, False), (False, True))[rng.choice(3, p=(0.7, 0.15, 0.15))]
     linear = rng.random() < 0.8
     if rows:
-        chroma = _half_resolution(chroma.shape[2], rng.choice((0.0, 0.5, 0.5, 1.0)), linear) @ chroma
+        down, up = _half_resolution(chroma.shape[2], rng.choice((0.0, 0.5, 0.5, 1.0)), linear)
+        chroma = up @ down @ chroma
     if columns:
-        chroma = chroma @ _half_resolution(chroma.shape[3], rng.choice((0.0, 0.5, 0.5, 1.0)), linear).T
+        down, up = _half_resolution(chroma.shape[3], rng.choice((0.0, 0.5, 0.5, 1.0)), linear)
+        chroma = chroma @ (up @ down).T
     return luma + chroma
 
 
-def _half_resolution(size: int, siting: float, linear: bool) -> Tensor:
-    """The matrix (size, size) that keeps every other sample, smoothed, and interpolates the others.
+def _scanned(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """A scan of film: soft and grainy, stored as rounded luma and rounded chroma of half resolution.
+
+    Luma and chroma have coarser steps than the pixels, as on Photo CD.
+    """
+    x = x + rng.uniform(0, 0.8) * (_smoothed(x) - x)
+    x = _grainy(x, rng, common=rng.uniform(0.5, 1), blurred=0.7)
+    luma = (torch.tensor(LUMA).view(3, 1, 1) * x).sum(1, keepdim=True)
+    red_blue = x[:, 1:] - luma
+    luma_step, chroma_step = rng.uniform(0.5, 1.5), rng.uniform(0.5, 2.5)
+    luma = (luma / luma_step).round() * luma_step
+    (down, up), (across, back) = (
+        _half_resolution(size, rng.choice((0.0, 0.5)), True) for size in x.shape[2:]
+    )
+    red_blue = (down @ red_blue @ across.T / chroma_step).round() * chroma_step
+    red_blue = luma + up @ red_blue @ back.T
+    green = (luma - LUMA[1] * red_blue[:, :1] - LUMA[2] * red_blue[:, 1:]) / LUMA[0]
+    return torch.cat((green, red_blue), 1)
+
+
+def _half_resolution(size: int, siting: float, linear: bool) -> tuple[Tensor, Tensor]:
+    """The matrix that keeps every other sample, smoothed (size / 2, size), and the one that interpolates them.
 
     The first one lies at pixel `siting`: 0 or 1, or 0.5 for samples between the pixels; interpolation is
     linear or repeats the samples.
@@ -147,7 +184,7 @@ def _half_resolution(size: int, siting: float, linear: bool) -> Tensor:
     nearest = np.clip((np.arange(size) - int(siting)) // 2, 0, len(samples) - 1)
     up = np.clip(2 - distance, 0, None) if linear else np.eye(len(samples))[nearest]
     down, up = (kernel / kernel.sum(1, keepdims=True) for kernel in (down, up))
-    return torch.from_numpy((up @ down).astype(np.float32))
+    return torch.from_numpy(down.astype(np.float32)), torch.from_numpy(up.astype(np.float32))
 
 
 def _gray(x: Tensor, _: np.random.Generator) -> Tensor:
@@ -173,6 +210,7 @@ _CHANGES: dict[str, Callable[[Tensor, np.random.Generator], Tensor]] = {
     "gain": _brightened,
     "noise": _noisy,
     "chroma": _subsampled_chroma,
+    "scan": _scanned,
     "gray": _gray,
     "jpeg": _jpeg,
 }

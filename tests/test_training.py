@@ -206,6 +206,17 @@ def test_augmentation_keeps_shape_and_range(seed: int) -> None:
     assert found.max() <= 255
 
 
+def test_a_scan_has_chroma_of_half_resolution() -> None:
+    red_noise = np.full((64, 64, 3), 128, np.uint8)
+    red_noise[..., 0] += np.random.default_rng(1).integers(0, 2, (64, 64), np.uint8) * 60
+    scan = replace(UNCHANGED, scan=1.0)
+    green, red, _ = augmented_crop(red_noise, np.random.default_rng(2), 64, scan)
+    difference = red - green
+    left, middle, right = difference[:, :-2], difference[:, 1:-1], difference[:, 2:]
+    assert difference.std() > 5
+    assert np.abs(2 * middle - left - right).mean() < np.abs(right - left).mean()
+
+
 def test_without_augmentation_a_crop_is_a_turned_window() -> None:
     image = np.arange(32 * 32 * 3, dtype=np.int64).reshape(32, 32, 3).astype(np.uint8)
     turned = {
