@@ -173,7 +173,7 @@ def _scanned(x: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _half_resolution(size: int, siting: float, linear: bool) -> tuple[Tensor, Tensor]:
-    """The matrix that keeps every other sample, smoothed (size / 2, size), and the one that interpolates them.
+    """To keep every other sample, smoothed, (size / 2, size), and to interpolate them, (size, size / 2).
 
     The first one lies at pixel `siting`: 0 or 1, or 0.5 for samples between the pixels; interpolation is
     linear or repeats the samples.
