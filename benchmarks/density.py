@@ -1,6 +1,6 @@
 """Density and time: models on a folder of images, beside PNG, WebP and JPEG XL, whole files in one run.
 
-    python -m benchmarks.density kodak FOLDER --models fast default
+    python -m benchmarks.density kodak FOLDER --models fast default max
 
 One thread each. The results go to benchmarks/results/density/kodak.json; `python -m benchmarks.tables`
 renders them into the documents.
@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("name")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--models", nargs="+", default=["fast", "default"])
+    parser.add_argument("--models", nargs="+", default=["fast", "default", "max"])
     args = parser.parse_args()
     use_threads(1)
     result = measure_set(args.name, args.folder, args.models)

@@ -13,7 +13,7 @@ from ppyr.errors import UnknownModelError
 WEIGHTS = Path(__file__).parent / "weights"
 
 #: Least effort that takes a model; a higher effort gives smaller files and takes more time.
-EFFORTS = {1: "fast", 5: "default"}
+EFFORTS = {1: "fast", 5: "default", 8: "max"}
 LARGEST_EFFORT = 9
 
 

@@ -275,7 +275,9 @@ def test_an_unknown_model_is_a_failure(folder: Path, capsys: pytest.CaptureFixtu
     assert names(folder) == ["photo.png"]
 
 
-@pytest.mark.parametrize(("effort", "model"), [(1, "fast"), (4, "fast"), (5, "default"), (9, "default")])
+@pytest.mark.parametrize(
+    ("effort", "model"), [(1, "fast"), (4, "fast"), (5, "default"), (7, "default"), (8, "max"), (9, "max")]
+)
 def test_an_effort_chooses_a_model(folder: Path, effort: int, model: str) -> None:
     assert registry.for_effort(effort) == model
     assert main(["compress", "-q", "-e", str(effort), "photo.png"]) == 0

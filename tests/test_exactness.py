@@ -44,7 +44,7 @@ ENVIRONMENTS = {
 }
 
 
-MODELS = ("fast", "default")
+MODELS = ("fast", "default", "max")
 
 
 @pytest.fixture(scope="module")

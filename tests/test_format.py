@@ -33,7 +33,7 @@ def test_photographs(shape: tuple[int, int], gray: bool) -> None:
     assert np.array_equal(decoded, image.reshape(decoded.shape))
 
 
-@pytest.mark.parametrize("model", ["fast", "default"])
+@pytest.mark.parametrize("model", ["fast", "default", "max"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_noise(channels: int, model: str) -> None:
     """Means and scales that no photograph gives."""

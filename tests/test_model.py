@@ -29,7 +29,7 @@ from .photograph import crop
 from .random_model import random_weights
 
 #: The shipped models, and the most multiplications that each may have for a pixel.
-MOST_MACS = {"fast": 25_000, "default": 70_000}
+MOST_MACS = {"fast": 25_000, "default": 70_000, "max": 250_000}
 PATHS = {name: registry.by_id(registry.by_name(name)) for name in MOST_MACS}
 SHIPPED = {name: weights.read(path) for name, path in PATHS.items()}
 RANDOM = random_weights()
@@ -69,7 +69,7 @@ def test_the_work_for_each_pixel() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_model_keeps_to_its_work(name: str) -> None:
-    assert MOST_MACS[name] * 0.8 < SHIPPED[name].macs_per_pixel <= MOST_MACS[name]
+    assert MOST_MACS[name] / 2 < SHIPPED[name].macs_per_pixel <= MOST_MACS[name]
 
 
 def test_the_models_are_all_that_is_shipped() -> None:
