@@ -106,8 +106,8 @@ class TableSet:
         beyond = (samples < 0) | (samples >= ALPHABET)
         frequencies = self.frequencies[table_numbers]
         last = np.where(low, frequencies[:, _HALF - 1], frequencies[:, _HALF])
-        far = 1 + ((last - 1) >> FAR_SHIFT)
-        spare = np.where(beyond, np.maximum(frequencies, far[:, np.newaxis]) - far[:, np.newaxis], 0)
+        far = (1 + ((last - 1) >> FAR_SHIFT))[:, np.newaxis]
+        spare = np.where(beyond, np.maximum(frequencies, far) - far, 0)
         frequencies -= spare
         end = np.where(low, -centres, ALPHABET - 1 - centres).astype(np.uint8)
         frequencies[np.arange(len(end)), end] += spare.sum(1, dtype=np.uint32)

@@ -138,8 +138,7 @@ def _grainy(x: Tensor, rng: np.random.Generator, common: float, blurred: float) 
 
 def _subsampled_chroma(x: Tensor, rng: np.random.Generator) -> Tensor:
     """Colour differences at half resolution, along one axis or both, and interpolated back."""
-    luma_weights = torch.tensor(((0.5, 0.25, 0.25), LUMA)[rng.integers(2)])
-    luma = (luma_weights.view(3, 1, 1) * x).sum(1, keepdim=True)
+    luma = _luma(x, ((0.5, 0.25, 0.25), LUMA)[rng.integers(2)])
     chroma = x - luma
     rows, columns = ((True, True), (True, False), (False, True))[rng.choice(3, p=(0.7, 0.15, 0.15))]
     linear = rng.random() < 0.8
@@ -159,7 +158,7 @@ def _scanned(x: Tensor, rng: np.random.Generator) -> Tensor:
     """
     x = x + rng.uniform(0, 0.8) * (_smoothed(x) - x)
     x = _grainy(x, rng, common=rng.uniform(0.5, 1), blurred=0.7)
-    luma = (torch.tensor(LUMA).view(3, 1, 1) * x).sum(1, keepdim=True)
+    luma = _luma(x, LUMA)
     red_blue = x[:, 1:] - luma
     luma_step, chroma_step = rng.uniform(0.5, 1.5), rng.uniform(0.5, 2.5)
     luma = (luma / luma_step).round() * luma_step
@@ -170,6 +169,10 @@ def _scanned(x: Tensor, rng: np.random.Generator) -> Tensor:
     red_blue = luma + up @ red_blue @ back.T
     green = (luma - LUMA[1] * red_blue[:, :1] - LUMA[2] * red_blue[:, 1:]) / LUMA[0]
     return torch.cat((green, red_blue), 1)
+
+
+def _luma(x: Tensor, shares: tuple[float, float, float]) -> Tensor:
+    return (torch.tensor(shares).view(3, 1, 1) * x).sum(1, keepdim=True)
 
 
 def _half_resolution(size: int, siting: float, linear: bool) -> tuple[Tensor, Tensor]:
