@@ -51,6 +51,7 @@ class Kind(IntEnum):
     LEVEL = 2
     END = 3
     COARSEST = 4
+    CHANGES = 5
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,19 @@ class Header:
 
 
 @dataclass(frozen=True)
+class Index:
+    """Sizes in bytes.
+
+    Attributes:
+        changes: of the payload of the section that changes the model, 0 where there is none.
+        streams: of each stream, streams[level][tile], coarse to fine.
+    """
+
+    changes: int
+    streams: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
 class Container:
     """What a file holds.
 
@@ -107,6 +121,7 @@ class Container:
         coarsest: the samples of the 1x1 image that the pyramid ends in, one byte each, or two (little-endian)
             when the bit depth is above 8.
         levels: the ANS streams, levels[level][tile], coarse to fine. Version 0 has one tile.
+        changes: payload of the section that changes the model, b"" where there is none.
         ancillary: kind (128..255) and payload of the sections that this version has no use for.
 
     Raises:
@@ -116,6 +131,7 @@ class Container:
     header: Header
     coarsest: bytes
     levels: tuple[tuple[bytes, ...], ...]
+    changes: bytes = b""
     ancillary: tuple[tuple[int, bytes], ...] = ()
 
     def __post_init__(self) -> None:
@@ -168,12 +184,13 @@ def pack(container: Container) -> bytes:
         header.information,
     )
     sizes = [len(stream) for streams in container.levels for stream in streams]
-    index = b"".join(map(write_varint, [1, len(container.levels), *sizes]))
+    numbers = [1, len(container.levels), *sizes, *([len(container.changes)] if container.changes else [])]
     return b"".join(
         [
             _with_crc(fields),
-            _section(Kind.INDEX, index),
+            _section(Kind.INDEX, b"".join(map(write_varint, numbers))),
             *(_section(kind, payload) for kind, payload in container.ancillary),
+            *([_section(Kind.CHANGES, container.changes)] if container.changes else []),
             _section(Kind.COARSEST, container.coarsest),
             *(_section(Kind.LEVEL, b"".join(streams)) for streams in container.levels if any(streams)),
             _section(Kind.END, b""),
@@ -191,12 +208,13 @@ def unpack(data: bytes) -> Container:
         ChecksumError: a CRC32 does not match.
         FormatError: anything else is not as FORMAT.md says.
     """
-    header, sizes, offset = _read_front(data)
+    header, index, offset = _read_front(data)
     ancillary: list[tuple[int, bytes]] = []
     sections = _critical_sections(data, offset, ancillary)
 
+    changes = next(sections).expect(Kind.CHANGES, index.changes) if index.changes else b""
     coarsest = next(sections).expect(Kind.COARSEST, header.coarsest_size)
-    levels = tuple(_level(sections, streams) for streams in sizes)
+    levels = tuple(_level(sections, streams) for streams in index.streams)
     end = next(sections)
     end.expect(Kind.END, 0)
     if end.stop != len(data):
@@ -206,7 +224,7 @@ def unpack(data: bytes) -> Container:
             expected=end.stop,
             found=len(data),
         )
-    return Container(header, coarsest, levels, tuple(ancillary))
+    return Container(header, coarsest, levels, changes, tuple(ancillary))
 
 
 def read_header(data: bytes) -> Header:
@@ -235,14 +253,10 @@ def read_header(data: bytes) -> Header:
     return Header(width, height, channels, bit_depth, model_id, digest, information)
 
 
-def read_index(data: bytes) -> tuple[Header, tuple[tuple[int, ...], ...]]:
-    """Header and index of a file, from at least its first `PREFIX_SIZE` bytes; raises as `unpack` does.
-
-    Returns:
-        The header, and the bytes of each stream as sizes[level][tile], coarse to fine.
-    """
-    header, sizes, _ = _read_front(data)
-    return header, sizes
+def read_index(data: bytes) -> tuple[Header, Index]:
+    """Header and index of a file, from at least its first `PREFIX_SIZE` bytes; raises as `unpack` does."""
+    header, index, _ = _read_front(data)
+    return header, index
 
 
 @dataclass(frozen=True)
@@ -267,7 +281,7 @@ class _Section:
         return self.payload
 
 
-def _read_front(data: bytes) -> tuple[Header, tuple[tuple[int, ...], ...], int]:
+def _read_front(data: bytes) -> tuple[Header, Index, int]:
     """Header, index, and the offset after them."""
     header = read_header(data)
     section = _read_section(data, HEADER_SIZE)
@@ -283,6 +297,11 @@ def _read_front(data: bytes) -> tuple[Header, tuple[tuple[int, ...], ...], int]:
     for _ in range(levels):
         size, after = read_varint(data, after, end)
         sizes.append((size,))
+    changes = 0
+    if after < end:
+        start = after
+        changes, after = read_varint(data, start, end)
+        _check_range("bytes of section CHANGES", changes, 1, 2**63 - 1, offset=start)
     if after != end:
         raise FormatError(
             f"offset {after}: the index is longer than its numbers; {_FRESH_COPY}",
@@ -290,7 +309,7 @@ def _read_front(data: bytes) -> tuple[Header, tuple[tuple[int, ...], ...], int]:
             expected=after,
             found=end,
         )
-    return header, tuple(sizes), section.stop
+    return header, Index(changes, tuple(sizes)), section.stop
 
 
 def _critical_sections(data: bytes, offset: int, ancillary: list[tuple[int, bytes]]) -> Iterator[_Section]:

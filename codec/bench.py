@@ -58,7 +58,8 @@ class ImageResult:
         width, height, channels: its size.
         bits_per_dim: bits of the .ppyr file for each sample.
         theoretical_bits_per_dim: the same for the information content of the symbols under the model.
-        overhead_ok: whether the file is at most 0.1 % + 300 bytes larger than that information.
+        overhead_ok: whether the file without its changes to the model is at most 0.1 % + 300 bytes larger
+            than that information.
         model_evaluations: to decode.
         ppyr: size and times.
         peers: the same for every peer, by name.
@@ -122,7 +123,7 @@ def measure(
         channels=about.channels,
         bits_per_dim=about.bits_per_dim,
         theoretical_bits_per_dim=about.theoretical_bits_per_dim,
-        overhead_ok=about.bytes
+        overhead_ok=about.bytes - about.changes
         <= about.theoretical_bits_per_dim * image.size / 8 * _OVERHEAD_RATIO + _OVERHEAD_BYTES,
         model_evaluations=about.model_evaluations,
         ppyr=ppyr,

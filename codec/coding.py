@@ -15,10 +15,12 @@ import numpy.typing as npt
 from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
 from ppyr.bitstream.container import Container, Header, pack, pixel_digest, read_header, unpack
 from ppyr.bitstream.tables import TableSet
+from ppyr.changes import Change, apply_changes, pack_changes, unpack_changes
 from ppyr.errors import (
     ChecksumError,
     FormatError,
     ImageTooLargeError,
+    ModelError,
     UnsupportedImageError,
     UnsupportedVersionError,
 )
@@ -49,12 +51,28 @@ def encode(image: ByteArray, *, model: str = "default", backend: str = "auto") -
         UnknownModelError: there is no such model.
         ModelError: the model or the backend does not compute exactly here.
     """
+    return encode_changed(image, predictor.load(registry.by_name(model), backend), [])
+
+
+def encode_changed(image: ByteArray, chosen: predictor.Model, changes: list[Change]) -> bytes:
+    """Compress an image with a model that is changed for it.
+
+    Args:
+        image: as of `encode`.
+        chosen: the model before the changes.
+        changes: to different parts of it, in ascending order of their names.
+
+    Raises:
+        UnsupportedImageError: the array is of another dtype or shape.
+        ModelError: the changed model breaks the rules of exact inference.
+    """
     image = _samples(image)
     height, width, channels = image.shape
-    chosen = predictor.load(registry.by_name(model), backend)
+    tables = _tables(chosen)
+    changed = _changed(chosen, changes)
     coarsest, fines = build(image, BIT_DEPTH)
-    writer = _Writer(_tables(chosen))
-    walk(chosen, shapes(height, width), coarsest, fines, writer)
+    writer = _Writer(tables)
+    walk(changed, shapes(height, width), coarsest, fines, writer)
     header = Header(
         width=width,
         height=height,
@@ -64,7 +82,8 @@ def encode(image: ByteArray, *, model: str = "default", backend: str = "auto") -
         pixel_digest=pixel_digest(image),
         information=writer.information,
     )
-    return pack(Container(header, coarsest.tobytes(), tuple((stream,) for stream in writer.streams)))
+    streams = tuple((stream,) for stream in writer.streams)
+    return pack(Container(header, coarsest.tobytes(), streams, pack_changes(changes, chosen.source, tables)))
 
 
 def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAULT_MAX_PIXELS) -> ByteArray:
@@ -88,11 +107,20 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
     _check_supported(header, max_pixels)
     container = unpack(data)
     chosen = predictor.load(header.model_id, backend)
+    tables = _tables(chosen)
+    changes = unpack_changes(container.changes, chosen.source, tables)
+    try:
+        changed = _changed(chosen, changes)
+    except ModelError as error:
+        raise FormatError(
+            f"the file changes its model to one that does not compute exactly ({error}): get a fresh copy of "
+            "the file"
+        ) from error
     levels = shapes(header.height, header.width)
     coarsest = np.frombuffer(bytearray(container.coarsest), np.uint8).reshape(1, 1, header.channels)
     fines = [np.zeros((*level.fine, header.channels), np.uint8) for level in levels]
-    reader = _Reader(_tables(chosen), [stream for (stream,) in container.levels])
-    image = walk(chosen, levels, coarsest, fines, reader)
+    reader = _Reader(tables, [stream for (stream,) in container.levels])
+    image = walk(changed, levels, coarsest, fines, reader)
     if reader.information != header.information:
         raise FormatError(
             "the symbols do not have the information content that the header says: get a fresh copy of the "
@@ -108,6 +136,10 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
             found=found.hex(),
         )
     return image if header.channels > 1 else image[..., 0]
+
+
+def _changed(model: predictor.Model, changes: list[Change]) -> predictor.Model:
+    return predictor.Model(apply_changes(model.source, changes), model.backend) if changes else model
 
 
 @cache

@@ -76,6 +76,7 @@ def info(args: argparse.Namespace) -> int:
             f"  {about.bytes:,} bytes, {about.bits_per_dim:.4f} bits/dim "
             f"(theoretical {about.theoretical_bits_per_dim:.4f})\n"
             f"  {about.model_evaluations} model evaluations in {len(about.levels)} levels"
+            + (f"\n  {about.changes:,} bytes change the model for this image" if about.changes else "")
         )
         if args.verbose:
             rows = [

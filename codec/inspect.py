@@ -42,6 +42,7 @@ class Info:
         bytes: size of the whole file.
         bits_per_dim: bits of the file for each sample of the image.
         theoretical_bits_per_dim: the same for the information content of the symbols under the model.
+        changes: bytes that change the model for this image.
         model_evaluations: to decode the whole image.
         levels: coarse to fine.
     """
@@ -56,6 +57,7 @@ class Info:
     bytes: int
     bits_per_dim: float
     theoretical_bits_per_dim: float
+    changes: int
     model_evaluations: int
     levels: tuple[LevelInfo, ...]
 
@@ -75,9 +77,9 @@ def info(source: bytes | str | os.PathLike[str]) -> Info:
         OSError: the file can not be read.
     """
     front, size = _front(source)
-    header, sizes = read_index(front)
+    header, index = read_index(front)
     levels = []
-    for level, tiles in zip(shapes(header.height, header.width), sizes, strict=True):
+    for level, tiles in zip(shapes(header.height, header.width), index.streams, strict=True):
         height, width = level.coarse
         levels.append(
             LevelInfo(
@@ -99,6 +101,7 @@ def info(source: bytes | str | os.PathLike[str]) -> Info:
         bytes=size,
         bits_per_dim=8 * size / samples,
         theoretical_bits_per_dim=header.information / 2**16 / samples,
+        changes=index.changes,
         model_evaluations=sum(level.evaluations for level in levels),
         levels=tuple(levels),
     )

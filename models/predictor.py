@@ -42,6 +42,7 @@ class Model:
 
     Attributes:
         id: 16 bytes.
+        source: the integers.
         frequencies: the tables, uint32 (T, 256).
         grid: their numbering.
         stages: layers by name, for each of the networks in `weights.STAGES`.
@@ -51,6 +52,7 @@ class Model:
 
     def __init__(self, source: weights.Weights, runner: Backend) -> None:
         self.id = source.id
+        self.source = source
         self.backend = runner
         self.grid = TableGrid(source.tensor("fraction_bits", np.uint8))
         self.frequencies = source.tensor("tables", np.uint32)

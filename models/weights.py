@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from safetensors.numpy import save as save_safetensors
 
 from ppyr.errors import ModelError
 
-from .integer import Layer, weight_type
+from .integer import Layer, weight_limit, weight_type
 
 ID_SIZE = 16
 ARCHITECTURE = "ppyr-stages-3"
@@ -25,7 +26,13 @@ STAGES = ("finest", "next", "rest")
 #: Pixels that the factors of two of a stage give, for each pixel of a large image.
 _PIXELS = {"finest": 1.0, "next": 1 / 4, "rest": 1 / 12}
 
+#: Steps of a gain of 1: what a file may multiply weights by is 1 + gain / 2^GAIN_BITS.
+GAIN_BITS = 10
+
 Tensors = dict[str, npt.NDArray[np.generic]]
+Differences = Mapping[str, npt.NDArray[np.int32]]
+"""Changes by the names of `Weights.changeable`, each of the shape that it says."""
+
 DType = TypeVar("DType", bound=np.generic)
 
 
@@ -85,6 +92,52 @@ class Weights:
         )
         layer.check(name)
         return layer
+
+    @property
+    def changeable(self) -> dict[str, tuple[int, ...]]:
+        """What a file may change, by names, in the order in which it numbers them: shapes.
+
+        `<layer>.weight`, `<layer>.bias` and `<network>.spread` are added to the tensors of these names;
+        `<layer>.outputs` (C_out,) and `<layer>.inputs` (C_in, k, k) are gains of the weights.
+        """
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, tensor in self.tensors.items():
+            layer, _, part = name.rpartition(".")
+            if part in ("weight", "bias", "spread"):
+                shapes[name] = tensor.shape
+            if part == "weight":
+                shapes[f"{layer}.outputs"], shapes[f"{layer}.inputs"] = tensor.shape[:1], tensor.shape[1:]
+        return dict(sorted(shapes.items()))
+
+    def changed(self, differences: Differences) -> Weights:
+        """The model after changes: first gains multiply weights, then the others are added.
+
+        A weight becomes weight (1 + out / 2^10) (1 + in / 2^10), where out and in are the gains of its output
+        channel and of its place in the inputs, rounded, halves upwards, and clamped to the limit of its layer.
+
+        Raises:
+            ModelError: a value leaves the range of its tensor's type.
+        """
+        tensors = dict(self.tensors)
+        layers = {name.rpartition(".")[0] for name in differences if name.endswith((".outputs", ".inputs"))}
+        for layer in layers:
+            weight = tensors[f"{layer}.weight"]
+            gains = (differences.get(f"{layer}.{part}", np.int32(0)) for part in ("outputs", "inputs"))
+            outputs, inputs = (np.int64(1 << GAIN_BITS) + gain for gain in gains)
+            wide = weight * outputs.reshape(-1, 1, 1, 1) * inputs
+            limit = weight_limit(weight.shape[-1])
+            rounded = (wide + (1 << (2 * GAIN_BITS - 1))) >> (2 * GAIN_BITS)
+            tensors[f"{layer}.weight"] = rounded.clip(-limit, limit).astype(weight.dtype)
+        for name in differences.keys() & tensors.keys():
+            wide = tensors[name].astype(np.int64) + differences[name]
+            tensors[name] = wide.astype(tensors[name].dtype)
+            if not np.array_equal(tensors[name], wide):
+                raise ModelError(
+                    f"a value of {name} would not fit {tensors[name].dtype}: change it less",
+                    expected=tensors[name].dtype.name,
+                    found=(int(wide.min()), int(wide.max())),
+                )
+        return replace(self, tensors=tensors)
 
     @property
     def macs_per_pixel(self) -> float:

@@ -36,7 +36,7 @@ HEADER = (
     (8, "information"),
     (4, "crc32"),
 )
-NAMES = {1: "INDEX", 2: "LEVEL", 3: "END", 4: "COARSEST"}
+NAMES = {1: "INDEX", 2: "LEVEL", 3: "END", 4: "COARSEST", 5: "CHANGES"}
 
 
 def image(text: str) -> npt.NDArray[np.uint8]:

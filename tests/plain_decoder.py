@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from tests import plain_ans
 Array = npt.NDArray[np.int64]
 Tensors = dict[str, npt.NDArray[np.generic]]
 
-INDEX, LEVEL, END, COARSEST = 1, 2, 3, 4
+INDEX, LEVEL, END, COARSEST, CHANGES = 1, 2, 3, 4, 5
 NETWORKS = ("finest", "next", "rest")
 PHASES = {"10": (1, 0), "01": (0, 1), "11": (1, 1)}
 STEPS = ((0, 0), (1, 1), (0, 1), (1, 0))
@@ -108,6 +109,46 @@ class Model:
         self.first = np.cumsum(sizes) - sizes
         self.rows: list[list[int]] = self.tensors["tables"].tolist()
         require(len(self.rows) == sizes.sum(), "T")
+
+    def change(self, payload: bytes) -> None:
+        """Make the changes that CHANGES tells."""
+        shapes = {
+            name: t.shape for name, t in self.tensors.items() if name.endswith((".weight", ".bias", ".spread"))
+        }
+        for name in [name for name in shapes if name.endswith(".weight")]:
+            layer = name.removesuffix(".weight")
+            shapes[layer + ".outputs"], shapes[layer + ".inputs"] = shapes[name][:1], shapes[name][1:]
+        names = sorted(shapes, key=str.encode)
+        n, at = varint(payload, 0)
+        require(n > 0, "at least one changed part")
+        found: list[tuple[str, int, int]] = []
+        for _ in range(n):
+            part, at = varint(payload, at)
+            table, at = varint(payload, at)
+            found.append((names[part], table, payload[at]))
+            require(payload[at] <= 15, "shift")
+            at += 1
+        require([name for name, _, _ in found] == sorted({name for name, _, _ in found}), "ascending parts")
+        stream = Stream.begin(payload[at:])
+        changes: dict[str, Array] = {}
+        for name, table, shift in found:
+            size = math.prod(shapes[name])
+            symbols = np.array(stream.batch(self.rows, [table] * size, [128] * size)).reshape(shapes[name])
+            changes[name] = (symbols - 256 * (symbols >= 128)) << shift
+        stream.end()
+        values = {name: self.tensors[name].astype(np.int64) for name in shapes if name in self.tensors}
+        for name in [name for name in values if name.endswith(".weight")]:
+            layer, limit = name.removesuffix(".weight"), 1024 if shapes[name][-1] == 1 else 64
+            outputs = 1024 + changes.pop(layer + ".outputs", np.zeros(shapes[name][:1], np.int64))
+            inputs = 1024 + changes.pop(layer + ".inputs", np.zeros(shapes[name][1:], np.int64))
+            scaled = values[name] * outputs[:, None, None, None] * inputs
+            values[name] = clamp((scaled + 2**19) >> 20, -limit, limit)
+        for name, change in changes.items():
+            values[name] += change
+        for name, value in values.items():
+            kind = self.tensors[name].dtype
+            self.tensors[name] = value.astype(kind)
+            require(bool((self.tensors[name] == value).all()), "the range of the tensor's type")
 
     def layer(self, name: str, x: Array, skip: Array | None = None) -> Array:
         """Layer `<N>.<L>`: x (C_in, h, w), skip (C_out, h, w) -> (C_out, h, w)."""
@@ -340,15 +381,21 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.uint8], list[
 
     m = (max(width, height) - 1).bit_length()
     kinds, payloads = zip(*sections(data), strict=True)
-    index, (coarsest, *stored, end) = payloads[0], payloads[1:]
+    index = payloads[0]
     numbers: list[int] = []
     at = 0
     while at < len(index):
         number, at = varint(index, at)
         numbers.append(number)
-    sizes = numbers[2:]
-    require(numbers[:2] == [1, 2 * m] and len(sizes) == 2 * m, "INDEX")
-    require(kinds == (INDEX, COARSEST, *(LEVEL for size in sizes if size), END), "the order of the sections")
+    sizes, changes = numbers[2 : 2 + 2 * m], numbers[2 + 2 * m :]
+    require(numbers[:2] == [1, 2 * m] and len(sizes) == 2 * m and len(changes) < 2, "INDEX")
+    optional = (CHANGES,) if changes else ()
+    order = (INDEX, *optional, COARSEST, *(LEVEL for size in sizes if size), END)
+    require(kinds == order, "the order of the sections")
+    if changes:
+        require([len(payloads[1])] == changes, "the size of CHANGES")
+        model.change(payloads[1])
+    coarsest, *stored, end = payloads[1 + len(optional) :]
     rest = iter(stored)
     streams = [next(rest) if size else b"" for size in sizes]
     require(sizes == [len(stream) for stream in streams], "the sizes of the streams")

@@ -17,6 +17,7 @@ from ppyr.bitstream.container import (
     PREFIX_SIZE,
     Container,
     Header,
+    Index,
     level_count,
     pack,
     pixel_digest,
@@ -82,6 +83,8 @@ def header_with(offset: int, value: bytes) -> bytes:
 
 
 INDEX = section(1, bytes.fromhex("010400040008"))
+INDEX_OF_CHANGES = section(1, bytes.fromhex("01040004000802"))
+CHANGES = section(5, b"\x01\x02")
 COARSEST = section(4, SMALL.coarsest)
 LEVELS = [section(2, streams[0]) for streams in SMALL.levels if any(streams)]
 NO_LEVEL = section(2)
@@ -124,6 +127,7 @@ def containers(draw: st.DrawFn) -> Container:
         header,
         coarsest=np.array(samples, dtype="u1" if header.bit_depth <= 8 else "<u2").tobytes(),
         levels=tuple((stream,) for stream in streams),
+        changes=draw(st.binary(max_size=200)),
         ancillary=tuple(draw(st.lists(st.tuples(st.integers(128, 255), st.binary(max_size=9)), max_size=3))),
     )
 
@@ -135,7 +139,8 @@ def test_round_trip(container: Container) -> None:
     assert unpack(data) == container
     assert read_header(data[:HEADER_SIZE]) == container.header
     sizes = tuple(tuple(map(len, streams)) for streams in container.levels)
-    assert read_index(data[:PREFIX_SIZE]) == (container.header, sizes)
+    index = Index(len(container.changes), sizes)
+    assert read_index(data[:PREFIX_SIZE]) == (container.header, index)
 
 
 @pytest.mark.parametrize(
@@ -152,17 +157,17 @@ def test_one_pixel_has_no_levels() -> None:
     container = Container(header, coarsest=b"\x01\x00\x02\x00\x03\x00", levels=())
 
     assert unpack(pack(container)) == container
-    assert read_index(pack(container)) == (header, ())
+    assert read_index(pack(container)) == (header, Index(0, ()))
 
 
 def test_the_largest_index_is_in_the_prefix() -> None:
-    longest = b"\x01\x40" + write_varint(2**63 - 1) * 64
+    longest = b"\x01\x40" + write_varint(2**63 - 1) * 65
     fields = header_with(12, b"\xff\xff\xff\xff")
 
-    header, sizes = read_index((fields + section(1, longest)).ljust(PREFIX_SIZE)[:PREFIX_SIZE])
+    header, index = read_index((fields + section(1, longest)).ljust(PREFIX_SIZE)[:PREFIX_SIZE])
 
     assert header.width == 2**32 - 1
-    assert sizes == ((2**63 - 1,),) * 64
+    assert index == Index(2**63 - 1, ((2**63 - 1,),) * 64)
 
 
 def test_every_truncation() -> None:
@@ -199,7 +204,7 @@ def test_header_only() -> None:
 
 def test_index_only() -> None:
     end = HEADER_SIZE + len(INDEX)
-    assert read_index(FILE[:end]) == (HEADER, ((0,), (4,), (0,), (8,)))
+    assert read_index(FILE[:end]) == (HEADER, Index(0, ((0,), (4,), (0,), (8,))))
     with pytest.raises(TruncatedError):
         read_index(FILE[: end - 1])
 
@@ -278,6 +283,11 @@ FIRST, SECOND = LEVELS
         [INDEX, COARSEST, *LEVELS, section(3, b"\x00")],
         [INDEX, section(4, b"\x0a\x0b"), *LEVELS, END],
         [INDEX, COARSEST, FIRST, section(2, b"\x01\x02\x03"), END],
+        [INDEX, CHANGES, COARSEST, *LEVELS, END],
+        [INDEX_OF_CHANGES, COARSEST, *LEVELS, END],
+        [INDEX_OF_CHANGES, COARSEST, CHANGES, *LEVELS, END],
+        [INDEX_OF_CHANGES, CHANGES, CHANGES, COARSEST, *LEVELS, END],
+        [INDEX_OF_CHANGES, section(5, b"\x01"), COARSEST, *LEVELS, END],
         [INDEX, COARSEST, FIRST, section(2, b"\x01\x02\x03\x04\x05"), END],
     ],
 )
@@ -301,6 +311,8 @@ def test_no_end_section() -> None:
         "0104",
         "01040004 00",
         "010400040008 00",
+        "010400040008 8000",
+        "010400040008 05 00",
         "000400040008",
         "0204 0000 0404 0000 0808",
         "0103000400",
@@ -337,7 +349,7 @@ def test_lengths_in_a_wrong_form(length: str, message: str) -> None:
         unpack(file_of(INDEX, COARSEST, FIRST, claimed, END))
 
 
-@pytest.mark.parametrize("kind", [0, 5, 127])
+@pytest.mark.parametrize("kind", [0, 6, 127])
 @pytest.mark.parametrize("place", range(5))
 def test_unknown_critical_section(kind: int, place: int) -> None:
     sections = [INDEX, COARSEST, *LEVELS, END]
