@@ -1,6 +1,6 @@
-"""Density and time: models on a folder of images, beside PNG, WebP and JPEG XL, whole files in one run.
+"""Density and time: efforts on a folder of images, beside PNG, WebP and JPEG XL, whole files in one run.
 
-    python -m benchmarks.density kodak FOLDER --models fast default max
+    python -m benchmarks.density kodak FOLDER --efforts 1 5 6
 
 One thread each. The results go to benchmarks/results/density/kodak.json; `python -m benchmarks.tables`
 renders them into the documents.
@@ -31,21 +31,22 @@ def files(folder: Path) -> list[str]:
     return [path for path, _ in expand(str(folder), READABLE, recursive=True)]
 
 
-def measure_set(name: str, folder: Path, models: Sequence[str]) -> dict[str, Any]:
-    """Every model on the images of a folder, and the peers, measured once, right after the first model."""
-    ids = {model: warm_up(model=model) for model in models}
-    results: dict[str, list[ImageResult]] = {model: [] for model in models}
+def measure_set(name: str, folder: Path, efforts: Sequence[int]) -> dict[str, Any]:
+    """Every effort on the images of a folder, and the peers, measured once, right after the first effort."""
+    ids = {effort: warm_up(effort=effort) for effort in efforts}
+    results: dict[int, list[ImageResult]] = {effort: [] for effort in efforts}
     for file in tqdm(files(folder), desc=name):
-        first = measure(file, PEERS, model=models[0])
-        rest = [replace(measure(file, (), model=model), peers=first.peers) for model in models[1:]]
+        first = measure(file, PEERS, effort=efforts[0])
+        rest = [replace(measure(file, (), effort=effort), peers=first.peers) for effort in efforts[1:]]
         inside = Path(file).relative_to(folder).as_posix()
-        for model, row in zip(models, (first, *rest), strict=True):
-            results[model].append(replace(row, file=inside))
-    found: dict[str, Any] = {"set": name, "threads": 1, **environment(), "models": {}}
-    for model, rows in results.items():
-        cost = weights.read(registry.by_id(bytes.fromhex(ids[model]))).macs_per_pixel
-        found["models"][model] = {"id": ids[model], "macs_per_pixel": cost, "totals": totals(rows)}
-        found["models"][model]["images"] = [asdict(row) for row in rows]
+        for effort, row in zip(efforts, (first, *rest), strict=True):
+            results[effort].append(replace(row, file=inside))
+    found: dict[str, Any] = {"set": name, "threads": 1, **environment(), "efforts": {}}
+    for effort, rows in results.items():
+        model_id = bytes.fromhex(ids[effort])
+        cost = weights.read(registry.by_id(model_id)).macs_per_pixel
+        about = {"model": registry.model_name(model_id), "id": model_id.hex(), "macs_per_pixel": cost}
+        found["efforts"][str(effort)] = {**about, "totals": totals(rows), "images": [asdict(r) for r in rows]}
     return found
 
 
@@ -54,10 +55,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("name")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--models", nargs="+", default=["fast", "default", "max"])
+    parser.add_argument("--efforts", nargs="+", type=int, default=list(range(1, 8)))
     args = parser.parse_args()
     use_threads(1)
-    result = measure_set(args.name, args.folder, args.models)
+    result = measure_set(args.name, args.folder, args.efforts)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{args.name}.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 

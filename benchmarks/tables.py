@@ -39,20 +39,21 @@ def density(results: Path) -> str:
 
 
 def _density(title: str, result: Mapping[str, Any]) -> str:
-    models, versions = result["models"], result["versions"]
-    peers = next(iter(models.values()))["totals"]["peers"]
-    images = next(iter(models.values()))["totals"]["images"]
+    efforts, versions = result["efforts"], result["versions"]
+    first = next(iter(efforts.values()))["totals"]
+    peers, images = first["peers"], first["images"]
     reference = peers[REFERENCE]["bytes"]
     rows = [
         *(
-            (f"ppyr, `{name}`", *_figures(model["totals"], images, reference))
-            for name, model in models.items()
+            (f"ppyr, effort {number}, `{effort['model']}`", *_figures(effort["totals"], images, reference))
+            for number, effort in efforts.items()
         ),
         *((CODECS[name], *_figures(peer, images, reference)) for name, peer in peers.items()),
     ]
     plural = "s" * (images > 1)
     head = (f"{title}, {images} image{plural}", "bytes", "bits/dim", "theory", "/ e9", "encode", "decode")
-    ids = ", ".join(f"`{name}` {model['id'][:8]}" for name, model in models.items())
+    models = {effort["model"]: effort["id"] for effort in efforts.values()}
+    ids = ", ".join(f"`{name}` {model_id[:8]}" for name, model_id in models.items())
     conditions = (
         f"Models {ids}; times an image on one thread of an {result['cpu']}; Python {versions['python']}, "
         f"torch {versions['torch']}, imagecodecs {versions['imagecodecs']}."

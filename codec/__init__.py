@@ -1,6 +1,6 @@
 """ppyr: a lossless image codec on learned likelihoods.
 
-    data = ppyr.encode(image)          # (H, W) or (H, W, C) -> bytes
+    data = ppyr.encode(image)          # (H, W) or (H, W, C) -> bytes; effort=1..9
     image = ppyr.decode(data)          # bit for bit the same
 
 `encode` and `decode` work on bytes, `compress_file` and `decompress_file` on files; `info` and `verify` look
@@ -28,7 +28,8 @@ from ppyr.errors import (
 )
 
 if TYPE_CHECKING:
-    from ppyr.coding import decode, encode
+    from ppyr.coding import decode
+    from ppyr.effort import encode
     from ppyr.files import compress_file, decompress_file
     from ppyr.inspect import info, verify
 
@@ -59,7 +60,7 @@ _LAZY = {
     "compress_file": "ppyr.files",
     "decode": "ppyr.coding",
     "decompress_file": "ppyr.files",
-    "encode": "ppyr.coding",
+    "encode": "ppyr.effort",
     "info": "ppyr.inspect",
     "verify": "ppyr.inspect",
 }

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import math
+
+LARGEST_EFFORT = 9
 
 
 def positive(text: str) -> int:
     """A whole number from 1 on."""
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError("give 1 or more")
+    return number
+
+
+def effort(text: str) -> int:
+    """A whole number from 1 to 9."""
+    if not text.isdecimal() or not 1 <= (number := int(text)) <= LARGEST_EFFORT:
+        raise argparse.ArgumentTypeError(f"give a whole number, 1 to {LARGEST_EFFORT}")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A time above 0."""
+    if not 0 < (number := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError("give more than 0")
     return number
 
 

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from ppyr.coding import decode, encode
+from ppyr.coding import decode
+from ppyr.effort import encode
 from ppyr.errors import ModelError, PpyrError
 from ppyr.imagefile import read_image
 from ppyr.inspect import info
+from ppyr.models.registry import model_name
 
 REFERENCE = "jpegxl-9"
 """The peer to compare with where it takes part."""
@@ -81,14 +83,18 @@ class ImageResult:
         return self.ppyr.bytes / self.peers[peer].bytes
 
 
-def warm_up(*, model: str = "default", backend: str = "auto") -> str:
+def warm_up(*, backend: str = "auto", **density: Any) -> str:
     """Load the model and compile what is compiled at first use, so that no image's time contains it.
+
+    Args:
+        backend: auto, reference or torch.
+        density: effort, model and time_budget, see `ppyr.encode`.
 
     Returns:
         the model's id in hexadecimal digits.
     """
     for shape in ((8, 8), (8, 8, 3)):
-        data = encode(np.zeros(shape, np.uint8), model=model, backend=backend)
+        data = encode(np.zeros(shape, np.uint8), backend=backend, **density)
         decode(data, backend=backend)
     return info(data).model_id
 
@@ -97,12 +103,13 @@ def measure(
     path: str | os.PathLike[str],
     peers: Sequence[str] = PEERS,
     *,
-    model: str = "default",
     backend: str = "auto",
+    **density: Any,
 ) -> ImageResult:
     """Encode and decode one image by ppyr and by `peers`, and compare what comes back bit for bit.
 
-    Only the pixels of the file are measured; its metadata are left out for every codec.
+    Only the pixels of the file are measured; its metadata are left out for every codec. `density` is effort,
+    model and time_budget, see `ppyr.encode`.
 
     Raises:
         ModelError: ppyr did not give back the same pixels.
@@ -111,7 +118,7 @@ def measure(
     image = read_image(path, strip=["all"])
     ppyr, data = _time(
         image,
-        lambda pixels: encode(pixels, model=model, backend=backend),
+        lambda pixels: encode(pixels, backend=backend, **density),
         lambda data: decode(data, backend=backend, max_pixels=None),
         ModelError(f"{os.fspath(path)} does not come back from ppyr: try --backend reference"),
     )
@@ -162,21 +169,18 @@ def totals(results: Sequence[ImageResult]) -> dict[str, Any]:
     }
 
 
-def report(
-    results: Sequence[ImageResult], *, command: str, threads: int, model: str, model_id: str
-) -> dict[str, Any]:
+def report(results: Sequence[ImageResult], *, command: str, threads: int, model_id: str) -> dict[str, Any]:
     """Give everything as JSON can hold it: what ran, under which versions, each image, the totals.
 
     Args:
         results: at least one.
         command: the command line that led here.
         threads: that ppyr computed on.
-        model: name of the model.
-        model_id: its id in hexadecimal digits.
+        model_id: of the model, in hexadecimal digits.
     """
     return {
         "codec": "ppyr",
-        "model": model,
+        "model": model_name(bytes.fromhex(model_id)),
         "model_id": model_id,
         "command": command,
         "threads": threads,

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import ppyr
 from ppyr import commands
-from ppyr.arguments import not_negative, positive
+from ppyr.arguments import effort, not_negative, positive, seconds
 from ppyr.metadata import KINDS
 from ppyr.plan import PIPE, UsageError
 from ppyr.report import FAILURES, describe
@@ -162,14 +162,19 @@ def _add_computing(
 ) -> None:
     if model:
         choice = parser.add_mutually_exclusive_group()
-        choice.add_argument("--model", default="default", help="likelihood model (default: %(default)s)")
+        choice.add_argument("--model", help="likelihood model, in place of an effort")
         choice.add_argument(
             "-e",
             "--effort",
-            dest="model",
-            type=_effort,
+            type=effort,
             metavar="1..9",
-            help="choose the model: smaller files with more time (default: 5)",
+            help="smaller files with more time; from 7 on the model is fitted to the image (default: 5)",
+        )
+        parser.add_argument(
+            "--time-budget",
+            type=seconds,
+            metavar="SECONDS",
+            help="stop fitting the model to an image after this time",
         )
     parser.add_argument("--backend", default="auto", choices=["auto", "reference", "torch"])
     parser.add_argument(
@@ -183,15 +188,6 @@ def _add_computing(
             metavar="N",
             help="largest image to take; 0 for no limit",
         )
-
-
-def _effort(text: str) -> str:
-    from ppyr.models.registry import LARGEST_EFFORT, for_effort
-
-    try:
-        return for_effort(int(text))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"give a whole number, 1 to {LARGEST_EFFORT}") from None
 
 
 def _strip(text: str) -> list[str]:

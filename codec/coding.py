@@ -6,6 +6,7 @@ are distributed, and a coder either writes them or reads them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,7 +26,7 @@ from ppyr.errors import (
     UnsupportedVersionError,
 )
 from ppyr.geometry import Level, shapes
-from ppyr.models import predictor, registry
+from ppyr.models import predictor
 from ppyr.pyramid import build, merge
 
 if TYPE_CHECKING:
@@ -38,41 +39,36 @@ DEFAULT_MAX_PIXELS = 1 << 28
 """Largest image that is decoded unasked, in pixels."""
 
 
-def encode(image: ByteArray, *, model: str = "default", backend: str = "auto") -> bytes:
+def encode_changed(image: ByteArray, chosen: predictor.Model, changes: list[Change]) -> bytes:
     """Compress an image.
 
     Args:
         image: (H, W), (H, W, 1) or (H, W, 3), uint8, gray or RGB.
-        model: name of the likelihood model.
-        backend: auto, reference or torch; all give the same bytes.
-
-    Raises:
-        UnsupportedImageError: the array is of another dtype or shape.
-        UnknownModelError: there is no such model.
-        ModelError: the model or the backend does not compute exactly here.
-    """
-    return encode_changed(image, predictor.load(registry.by_name(model), backend), [])
-
-
-def encode_changed(image: ByteArray, chosen: predictor.Model, changes: list[Change]) -> bytes:
-    """Compress an image with a model that is changed for it.
-
-    Args:
-        image: as of `encode`.
-        chosen: the model before the changes.
-        changes: to different parts of it, in ascending order of their names.
+        chosen: the model.
+        changes: to different parts of the model, in the order of `Weights.changeable`, for this image.
 
     Raises:
         UnsupportedImageError: the array is of another dtype or shape.
         ModelError: the changed model breaks the rules of exact inference.
     """
-    image = _samples(image)
-    height, width, channels = image.shape
-    tables = _tables(chosen)
-    changed = _changed(chosen, changes)
+    return assemble(image, chosen, encode_levels(image, chosen, changes), changes)
+
+
+def encode_levels(image: ByteArray, chosen: predictor.Model, changes: list[Change]) -> list[CodedLevel]:
+    """The levels of an image, coarse to fine, under a model that is changed; see `encode_changed`."""
+    image = samples(image)
     coarsest, fines = build(image, BIT_DEPTH)
-    writer = _Writer(tables)
-    walk(changed, shapes(height, width), coarsest, fines, writer)
+    writer = _Writer(tables_of(chosen))
+    walk(_changed(chosen, changes), shapes(*image.shape[:2]), coarsest, fines, writer)
+    return writer.levels
+
+
+def assemble(
+    image: ByteArray, chosen: predictor.Model, levels: list[CodedLevel], changes: list[Change]
+) -> bytes:
+    """The file of an image of these levels, each of which was coded under the model with `changes`."""
+    image = samples(image)
+    height, width, channels = image.shape
     header = Header(
         width=width,
         height=height,
@@ -80,10 +76,11 @@ def encode_changed(image: ByteArray, chosen: predictor.Model, changes: list[Chan
         bit_depth=BIT_DEPTH,
         model_id=chosen.id,
         pixel_digest=pixel_digest(image),
-        information=writer.information,
+        information=sum(level.information for level in levels),
     )
-    streams = tuple((stream,) for stream in writer.streams)
-    return pack(Container(header, coarsest.tobytes(), streams, pack_changes(changes, chosen.source, tables)))
+    streams = tuple((level.stream,) for level in levels)
+    payload = pack_changes(changes, chosen.source, tables_of(chosen))
+    return pack(Container(header, image[:1, :1].tobytes(), streams, payload))
 
 
 def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAULT_MAX_PIXELS) -> ByteArray:
@@ -107,7 +104,7 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
     _check_supported(header, max_pixels)
     container = unpack(data)
     chosen = predictor.load(header.model_id, backend)
-    tables = _tables(chosen)
+    tables = tables_of(chosen)
     changes = unpack_changes(container.changes, chosen.source, tables)
     try:
         changed = _changed(chosen, changes)
@@ -143,7 +140,7 @@ def _changed(model: predictor.Model, changes: list[Change]) -> predictor.Model:
 
 
 @cache
-def _tables(model: predictor.Model) -> TableSet:
+def tables_of(model: predictor.Model) -> TableSet:
     """The tables of a model, with what the coder derives from them."""
     return TableSet(model.frequencies)
 
@@ -163,10 +160,17 @@ class Coder(Protocol):
         """The level is complete."""
 
 
+@dataclass(frozen=True)
+class CodedLevel:
+    """The stream of a level, and the information content of its symbols in 2^-16 bit."""
+
+    stream: bytes
+    information: int
+
+
 class _Writer:
     def __init__(self, tables: TableSet) -> None:
-        self.streams: list[bytes] = []
-        self.information = 0
+        self.levels: list[CodedLevel] = []
         self._tables = tables
         self._stream = StreamEncoder(tables)
 
@@ -176,8 +180,7 @@ class _Writer:
         self._stream.put((values + coarse - centres).ravel(), tables.ravel(), centres.ravel())
 
     def end_level(self) -> None:
-        self.streams.append(self._stream.finish())
-        self.information += self._stream.information
+        self.levels.append(CodedLevel(self._stream.finish(), self._stream.information))
         self._stream = StreamEncoder(self._tables)
 
 
@@ -220,7 +223,7 @@ def walk(
     return coarse
 
 
-def _samples(image: ByteArray) -> ByteArray:
+def samples(image: ByteArray) -> ByteArray:
     """The image as (H, W, C)."""
     if image.dtype != np.uint8:
         raise UnsupportedImageError(

@@ -34,7 +34,8 @@ def compress(args: argparse.Namespace) -> int:
         return compress_file(
             source,
             target,
-            model=args.model,
+            **_density(args),
+            progress=not args.quiet and sys.stderr.isatty(),
             backend=args.backend,
             force=args.force,
             verify=args.verify,
@@ -115,18 +116,18 @@ def bench(args: argparse.Namespace) -> int:
     if peers:
         imagecodecs()
     files = [file for name in args.files for file, _ in expand(name, READABLE, recursive=True)]
-    model_id = warm_up(model=args.model, backend=args.backend)
+    model_id = warm_up(**_density(args), backend=args.backend)
     results: list[ImageResult] = []
 
     def work(file: str) -> None:
-        results.append(measure(file, peers, model=args.model, backend=args.backend))
+        results.append(measure(file, peers, **_density(args), backend=args.backend))
 
     code = _each(files, work, Reporter(quiet=args.quiet))
     if not results:
         return code
     if args.json is not None:
         command = shlex.join(["ppyr", *args.arguments])
-        found = report(results, command=command, threads=args.threads, model=args.model, model_id=model_id)
+        found = report(results, command=command, threads=args.threads, model_id=model_id)
         write_file(args.json, (json.dumps(found, indent=1) + "\n").encode(), force=True)
     print(bench_table(results))
     return code or int(not all(result.overhead_ok for result in results))
@@ -137,7 +138,7 @@ def demo(args: argparse.Namespace) -> int:
     from ppyr.demo import demonstrate
     from ppyr.tables import text_table
 
-    found = demonstrate(model=args.model, backend=args.backend)
+    found = demonstrate(**_density(args), backend=args.backend)
     about = found.info
     rows = [
         ("PNG", f"{found.png_bytes:,} bytes"),
@@ -155,6 +156,10 @@ def demo(args: argparse.Namespace) -> int:
 
 def _places(args: argparse.Namespace) -> dict[str, Any]:
     return {"output": args.output, "output_dir": args.output_dir, "recursive": args.recursive}
+
+
+def _density(args: argparse.Namespace) -> dict[str, Any]:
+    return {"effort": args.effort, "model": args.model, "time_budget": args.time_budget}
 
 
 def _max_pixels(args: argparse.Namespace) -> int | None:

@@ -7,6 +7,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -37,18 +38,20 @@ class DemoResult:
     decompress_seconds: float
 
 
-def demonstrate(*, model: str = "default", backend: str = "auto") -> DemoResult:
+def demonstrate(*, backend: str = "auto", **density: Any) -> DemoResult:
     """Send the bundled photograph through a .ppyr file and back.
+
+    `density` is effort, model and time_budget, see `ppyr.encode`.
 
     Raises:
         ModelError: the pixels did not come back bit for bit.
         PpyrError: as for `ppyr.files.compress_file` and `decompress_file`.
     """
-    warm_up(model=model, backend=backend)
+    warm_up(backend=backend, **density)
     with as_file(files("ppyr").joinpath("data", PHOTOGRAPH)) as original, TemporaryDirectory() as folder:
         packed, restored = Path(folder, "photograph.ppyr"), Path(folder, "photograph.png")
         start = perf_counter()
-        compress_file(original, packed, model=model, backend=backend, verify=False)
+        compress_file(original, packed, backend=backend, verify=False, **density)
         middle = perf_counter()
         decompress_file(packed, restored, backend=backend)
         end = perf_counter()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from ppyr.atomic import refuse_existing, write_file
-from ppyr.coding import DEFAULT_MAX_PIXELS, decode, encode
+from ppyr.coding import DEFAULT_MAX_PIXELS, decode
+from ppyr.effort import encode
 from ppyr.errors import ModelError
 from ppyr.imagefile import Source, check_writable, image_bytes, read_bytes, read_image
 
@@ -57,8 +58,11 @@ def compress_file(
     source: Source,
     target: Target,
     *,
-    model: str = "default",
+    effort: int | None = None,
+    model: str | None = None,
     backend: str = "auto",
+    time_budget: float | None = None,
+    progress: bool = False,
     force: bool = False,
     verify: bool = True,
     strip: Collection[str] = (),
@@ -69,8 +73,11 @@ def compress_file(
     Args:
         source: path or open binary file of an image, see `ppyr.imagefile.read_image`.
         target: path or open binary file to write; a path appears whole or not at all.
-        model: name of the likelihood model.
-        backend: auto, reference or torch.
+        effort: see `ppyr.encode`.
+        model: likewise.
+        backend: likewise.
+        time_budget: likewise.
+        progress: likewise.
         force: replace a regular file that is there already.
         verify: decode and compare before anything is written.
         strip: kinds of metadata to leave out: exif, xmp, icc, text, dpi, or all.
@@ -80,13 +87,16 @@ def compress_file(
         OutputExistsError: `target` is there already.
         UnsupportedImageError, ImageTooLargeError: see `ppyr.imagefile.read_image`.
         UnknownModelError: there is no such model.
+        ConfigurationError: the effort is out of range, or a model is given too.
         ModelError: the file would not decode to the same image; nothing is written.
         OSError: a file can not be read or written.
     """
     _refuse_existing(target, force=force)
     original = read_bytes(source)
     image = read_image(io.BytesIO(original), strip=strip, max_pixels=max_pixels)
-    data = encode(image, model=model, backend=backend)
+    data = encode(
+        image, effort=effort, model=model, backend=backend, time_budget=time_budget, progress=progress
+    )
     if verify and not np.array_equal(decode(data, backend=backend, max_pixels=None), image):
         raise ModelError("the image does not decode to itself, nothing was written: try --backend reference")
     _write(target, data, force=force)

@@ -83,7 +83,7 @@ def model(networks: Mapping[str, StageNet], provenance: dict[str, Any]) -> Weigh
     tensors: Tensors = {"fraction_bits": grid_bits, "tables": tables(TableGrid(grid_bits))}
     for stage in STAGES:
         for name, conv in networks[stage].convolutions():
-            for part, value in integers(conv, networks[stage].output_bits(name), _offset(name)).items():
+            for part, value in integers(conv, networks[stage].output_bits(name), offset(name)).items():
                 tensors[f"{stage}.{name}.{part}"] = value
         tensors[f"{stage}.spread"] = spread(networks[stage])
     return Weights(tensors, provenance)
@@ -108,7 +108,7 @@ def network(weights: Weights, stage: str) -> StageNet:
         layer = weights.layer(f"{stage}.{name}", **layer_rules(name))
         shift = torch.from_numpy(layer.shift.astype(np.float64))
         exponent = shift - conv.input_bits + torch.tensor(net.output_bits(name))
-        bias = torch.from_numpy(layer.bias.astype(np.float64)) - _offset(name) * torch.exp2(shift)
+        bias = torch.from_numpy(layer.bias.astype(np.float64)) - offset(name) * torch.exp2(shift)
         weight = torch.from_numpy(layer.weight.astype(np.float64)) * torch.exp2(-exponent).view(-1, 1, 1, 1)
         if weight.shape != conv.weight.shape:
             raise ModelError(
@@ -123,7 +123,7 @@ def network(weights: Weights, stage: str) -> StageNet:
     return net
 
 
-def _offset(name: str) -> int:
+def offset(name: str) -> int:
     """What a layer's output has added; layers with a skip input get the stream's zero point from it."""
     return ZERO_POINT if name == "trunk_in" else 0
 

@@ -161,13 +161,15 @@ class StageNet(nn.Module):
     """Network of one factor of two: integer features in, bits of every pixel out.
 
     Call with the stage's integer images as float tensors (see `stage_batch`): returns the information in bits
-    of each step, a tensor (12,), summed over the batch.
+    of each step, a tensor (12,), summed over the batch. The first `planes` channels count; of a gray image,
+    whose three are alike, 1.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.quantize = False
+        self.planes = PLANES
         width = config.width
         self.trunk_in = Conv(5 * PLANES, width, 3)
         self.trunk = _block_layers(width, config.trunk_blocks)
@@ -267,7 +269,8 @@ class StageNet(nn.Module):
                 u = self.stream(u + self.phase_in[phase](torch.cat((residuals, excess), 1)))
                 u = self.blocks(u, self.phase[phase])
         with torch.autocast(u.device.type, enabled=False):
-            return bits(*(torch.stack(t) for t in zip(*found, strict=True))).sum((1, 2, 3, 4))
+            said_of = (torch.stack(t)[:, :, : self.planes] for t in zip(*found, strict=True))
+            return bits(*said_of).sum((1, 2, 3, 4))
 
     def distributions(self, said: Tensor, quarters: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean (grey levels), scale (index) and shape of every pixel, each (B, 3, h, w).

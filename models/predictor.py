@@ -183,7 +183,7 @@ class Predictor:
 
     def __init__(self, model: Model, levels: int) -> None:
         self._model = model
-        self._remaining = levels
+        self._levels, self._level = levels, 0
         self._layers: dict[str, Any] = {}
         self._spread = model.spreads[weights.STAGES[0]]
         self._known: dict[str, IntArray] = {}
@@ -197,16 +197,16 @@ class Predictor:
             coarse: the image so far (h, w, C), uint8.
             fine: the level's fine image, uint8; read after each step.
         """
-        self._remaining -= 1
         if axis == 0:
             self._begin(coarse)
+        self._level += 1
         planned = steps(axis, fine.shape[:2])
         for phase in LEVEL_PHASES[axis]:
             yield from self._phase(phase, [step for step in planned if step.phase == phase], coarse, fine)
 
     def _begin(self, coarse: ByteArray) -> None:
         """Trunk of the network of this factor of two."""
-        stage = weights.STAGES[min(self._remaining // 2, len(weights.STAGES) - 1)]
+        stage = weights.stage_of(self._level, self._levels)
         self._layers, self._spread = self._model.stages[stage], self._model.spreads[stage]
         self._known = {"00": _lattice(coarse)}
         run, layers = self._model.backend.run, self._layers

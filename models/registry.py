@@ -1,6 +1,6 @@
 """The models that are installed, by name and by id, without loading any.
 
-Model files are `weights/<name>-<id>.safetensors`, the id in hexadecimal digits.
+Model files are `weights/<name>-<id>.safetensors`, or `.json` for recipes, the id in hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -12,15 +12,13 @@ from ppyr.errors import UnknownModelError
 
 WEIGHTS = Path(__file__).parent / "weights"
 
-#: Least effort that takes a model; a higher effort gives smaller files and takes more time.
-EFFORTS = {1: "fast", 5: "default", 8: "max"}
-LARGEST_EFFORT = 9
-
 
 @cache
 def installed() -> dict[bytes, Path]:
     """Model files by id."""
-    models = sorted(WEIGHTS.glob(f"*-{'[0-9a-f]' * 32}.safetensors"))
+    models = sorted(
+        path for kind in ("safetensors", "json") for path in WEIGHTS.glob(f"*-{'[0-9a-f]' * 32}.{kind}")
+    )
     return {bytes.fromhex(path.stem.rpartition("-")[2]): path for path in models}
 
 
@@ -42,17 +40,6 @@ def by_name(name: str) -> bytes:
             f"there is no model {name!r}: choose one of {', '.join(map(str, names))}", found=name
         )
     return names[name]
-
-
-def for_effort(effort: int) -> str:
-    """Name of the model that an effort takes, 1..9.
-
-    Raises:
-        ValueError: the effort is out of this range.
-    """
-    if not 1 <= effort <= LARGEST_EFFORT:
-        raise ValueError(f"effort {effort}: give 1 to {LARGEST_EFFORT}")
-    return EFFORTS[max(least for least in EFFORTS if least <= effort)]
 
 
 def by_id(model_id: bytes) -> Path:

@@ -1,4 +1,7 @@
-"""A model's integers in a .safetensors file, and the digest over them that is the model's id."""
+"""A model's integers in a .safetensors file, and the digest over them that is the model's id.
+
+A model can also be a recipe, a .json file that names the models that its networks and tables come from.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ ID_SIZE = 16
 ARCHITECTURE = "ppyr-stages-3"
 #: Networks of a model by distance from the finest factor of two; the last serves all that are coarser.
 STAGES = ("finest", "next", "rest")
+#: What a recipe names a model for: every network, and the tables.
+INGREDIENTS = (*STAGES, "tables")
 #: Pixels that the factors of two of a stage give, for each pixel of a large image.
 _PIXELS = {"finest": 1.0, "next": 1 / 4, "rest": 1 / 12}
 
@@ -107,36 +112,39 @@ class Weights:
                 shapes[name] = tensor.shape
             if part == "weight":
                 shapes[f"{layer}.outputs"], shapes[f"{layer}.inputs"] = tensor.shape[:1], tensor.shape[1:]
-        return dict(sorted(shapes.items()))
+        return dict(sorted(shapes.items(), key=lambda item: part_order(item[0])))
 
     def changed(self, differences: Differences) -> Weights:
-        """The model after changes: first gains multiply weights, then the others are added.
+        """The model after changes.
 
-        A weight becomes weight (1 + out / 2^10) (1 + in / 2^10), where out and in are the gains of its output
-        channel and of its place in the inputs, rounded, halves upwards, and clamped to the limit of its layer.
+        A weight becomes weight (1 + out / 2^10) (1 + in / 2^10) + change, where out and in are the gains of
+        its output channel and of its place in the inputs; the product is rounded, halves upwards, and the
+        sum clamped to the limit of the layer. To biases and spreads their changes are added.
 
         Raises:
-            ModelError: a value leaves the range of its tensor's type.
+            ModelError: a bias or spread leaves the range of its tensor's type.
         """
         tensors = dict(self.tensors)
-        layers = {name.rpartition(".")[0] for name in differences if name.endswith((".outputs", ".inputs"))}
+        nothing = np.zeros((), np.int32)
+        for name in differences:
+            if name.endswith((".bias", ".spread")):
+                wide = tensors[name].astype(np.int64) + differences[name]
+                tensors[name] = wide.astype(tensors[name].dtype)
+                if not np.array_equal(tensors[name], wide):
+                    raise ModelError(
+                        f"a value of {name} would not fit {tensors[name].dtype}: change it less",
+                        expected=tensors[name].dtype.name,
+                        found=(int(wide.min()), int(wide.max())),
+                    )
+        layers = {name.rpartition(".")[0] for name in differences if not name.endswith((".bias", ".spread"))}
         for layer in layers:
+            parts = ("outputs", "inputs", "weight")
+            outputs, inputs, change = (differences.get(f"{layer}.{part}", nothing) for part in parts)
             weight = tensors[f"{layer}.weight"]
-            gains = (differences.get(f"{layer}.{part}", np.int32(0)) for part in ("outputs", "inputs"))
-            outputs, inputs = (np.int64(1 << GAIN_BITS) + gain for gain in gains)
-            wide = weight * outputs.reshape(-1, 1, 1, 1) * inputs
-            limit = weight_limit(weight.shape[-1])
-            rounded = (wide + (1 << (2 * GAIN_BITS - 1))) >> (2 * GAIN_BITS)
-            tensors[f"{layer}.weight"] = rounded.clip(-limit, limit).astype(weight.dtype)
-        for name in differences.keys() & tensors.keys():
-            wide = tensors[name].astype(np.int64) + differences[name]
-            tensors[name] = wide.astype(tensors[name].dtype)
-            if not np.array_equal(tensors[name], wide):
-                raise ModelError(
-                    f"a value of {name} would not fit {tensors[name].dtype}: change it less",
-                    expected=tensors[name].dtype.name,
-                    found=(int(wide.min()), int(wide.max())),
-                )
+            one, limit = np.int64(1 << GAIN_BITS), weight_limit(weight.shape[-1])
+            scaled = weight.astype(np.int64) * (one + outputs).reshape(-1, 1, 1, 1) * (one + inputs)
+            rounded = (scaled + (1 << (2 * GAIN_BITS - 1))) >> (2 * GAIN_BITS)
+            tensors[f"{layer}.weight"] = (rounded + change).clip(-limit, limit).astype(weight.dtype)
         return replace(self, tensors=tensors)
 
     @property
@@ -162,12 +170,63 @@ class Weights:
         return path
 
 
+def stage_of(level: int, levels: int) -> str:
+    """The network that codes a level, of `levels` of an image, counted from the coarsest, 0."""
+    return STAGES[min((levels - 1 - level) // 2, len(STAGES) - 1)]
+
+
+def part_order(name: str) -> tuple[str, str, str]:
+    """What the parts of `Weights.changeable` are ordered by: network, kind of part, layer."""
+    stage, _, rest = name.partition(".")
+    layer, _, kind = rest.rpartition(".")
+    return stage, kind, layer
+
+
 def read(path: Path) -> Weights:
     """Read a model and check that it is the one that its file name says.
 
     Raises:
         ModelError: the file is damaged, or of another architecture or id.
     """
+    weights = _recipe(path) if path.suffix == ".json" else _file(path)
+    if (found := weights.id.hex()) != path.stem.rpartition("-")[2]:
+        raise ModelError(
+            f"{path.name} holds the model {found}, not the one in its name: install ppyr again",
+            expected=path.stem.rpartition("-")[2],
+            found=found,
+        )
+    return weights
+
+
+def compose(sources: Mapping[str, Weights]) -> Weights:
+    """The model of networks and tables of others, by `INGREDIENTS`."""
+    tensors: Tensors = {name: sources["tables"].tensors[name] for name in ("tables", "fraction_bits")}
+    for stage in STAGES:
+        found = sources[stage].tensors.items()
+        tensors |= {name: tensor for name, tensor in found if name.startswith(f"{stage}.")}
+    provenance = {stage: sources[stage].provenance.get(stage) for stage in STAGES}
+    return Weights(tensors, provenance)
+
+
+def write_recipe(folder: Path, name: str, sources: Mapping[str, Weights]) -> Path:
+    """Write `folder/<name>-<id>.json` for what `compose` makes of `sources`."""
+    path = folder / f"{name}-{compose(sources).id.hex()}.json"
+    recipe = {ingredient: sources[ingredient].id.hex() for ingredient in INGREDIENTS}
+    path.write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
+    return path
+
+
+def _recipe(path: Path) -> Weights:
+    try:
+        recipe = json.loads(path.read_text("utf-8"))
+        found = {key: next(path.parent.glob(f"*-{recipe[key]}.safetensors")) for key in INGREDIENTS}
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        raise ModelError(f"{path.name} is no complete recipe of a model: install ppyr again") from error
+    files = {file: read(file) for file in set(found.values())}
+    return compose({key: files[file] for key, file in found.items()})
+
+
+def _file(path: Path) -> Weights:
     data = path.read_bytes()
     try:
         tensors = load_safetensors(data)
@@ -183,11 +242,4 @@ def read(path: Path) -> Weights:
             expected=ARCHITECTURE,
             found=metadata.get("architecture"),
         )
-    weights = Weights(tensors, provenance)
-    if (found := weights.id.hex()) != path.stem.rpartition("-")[2]:
-        raise ModelError(
-            f"{path.name} holds the model {found}, not the one in its name: install ppyr again",
-            expected=path.stem.rpartition("-")[2],
-            found=found,
-        )
-    return weights
+    return Weights(tensors, provenance)

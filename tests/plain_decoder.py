@@ -113,22 +113,30 @@ class Model:
     def change(self, payload: bytes) -> None:
         """Make the changes that CHANGES tells."""
         shapes = {
-            name: t.shape for name, t in self.tensors.items() if name.endswith((".weight", ".bias", ".spread"))
+            name: t.shape
+            for name, t in self.tensors.items()
+            if name.endswith((".weight", ".bias", ".spread"))
         }
         for name in [name for name in shapes if name.endswith(".weight")]:
             layer = name.removesuffix(".weight")
             shapes[layer + ".outputs"], shapes[layer + ".inputs"] = shapes[name][:1], shapes[name][1:]
-        names = sorted(shapes, key=str.encode)
-        n, at = varint(payload, 0)
-        require(n > 0, "at least one changed part")
+        split = [(*name.split(".", 1)[:1], *name.split(".", 1)[1].rpartition(".")[::2]) for name in shapes]
+        names = [
+            ".".join(word for word in (n, layer, part) if word)
+            for n, part, layer in sorted((n, p, layer) for n, layer, p in split)
+        ]
+        runs, at = varint(payload, 0)
+        require(runs > 0, "at least one changed part")
         found: list[tuple[str, int, int]] = []
-        for _ in range(n):
-            part, at = varint(payload, at)
+        place = 0
+        for _ in range(runs):
+            skip, at = varint(payload, at)
+            parts, at = varint(payload, at)
             table, at = varint(payload, at)
-            found.append((names[part], table, payload[at]))
-            require(payload[at] <= 15, "shift")
+            place += skip + parts
+            require(parts > 0 and place <= len(names) and payload[at] <= 15, "a run of parts")
+            found += [(name, table, payload[at]) for name in names[place - parts : place]]
             at += 1
-        require([name for name, _, _ in found] == sorted({name for name, _, _ in found}), "ascending parts")
         stream = Stream.begin(payload[at:])
         changes: dict[str, Array] = {}
         for name, table, shift in found:
@@ -142,7 +150,8 @@ class Model:
             outputs = 1024 + changes.pop(layer + ".outputs", np.zeros(shapes[name][:1], np.int64))
             inputs = 1024 + changes.pop(layer + ".inputs", np.zeros(shapes[name][1:], np.int64))
             scaled = values[name] * outputs[:, None, None, None] * inputs
-            values[name] = clamp((scaled + 2**19) >> 20, -limit, limit)
+            added = changes.pop(name, np.zeros(shapes[name], np.int64))
+            values[name] = clamp(((scaled + 2**19) >> 20) + added, -limit, limit)
         for name, change in changes.items():
             values[name] += change
         for name, value in values.items():

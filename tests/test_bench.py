@@ -13,8 +13,8 @@ from ppyr import bench, threads
 from ppyr.bench import PEERS, ImageResult, Measured, measure, report, totals, warm_up
 from ppyr.benchtable import bench_table
 from ppyr.cli import main
-from ppyr.coding import encode
 from ppyr.demo import demonstrate
+from ppyr.effort import encode
 from ppyr.errors import ModelError, PpyrError
 from ppyr.imagefile import write_image
 from ppyr.inspect import info
@@ -118,7 +118,7 @@ def test_totals() -> None:
 
 
 def test_the_report_says_what_ran() -> None:
-    found = report([RGB, GRAY], command="ppyr bench in", threads=1, model="default", model_id="00ff")
+    found = report([RGB, GRAY], command="ppyr bench in", threads=1, model_id="00ff")
     assert json.loads(json.dumps(found)) == found
     assert (found["command"], found["threads"], found["model_id"]) == ("ppyr bench in", 1, "00ff")
     assert {"python", "torch", "constriction", "numpy", "imagecodecs"} <= set(found["versions"])

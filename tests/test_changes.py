@@ -13,10 +13,11 @@ import ppyr
 from ppyr.bitstream.container import Container, pack, unpack
 from ppyr.bitstream.tables import TableSet
 from ppyr.bitstream.varint import write_varint
-from ppyr.changes import Change, apply_changes, pack_changes, unpack_changes
+from ppyr.changes import Change, apply_changes, pack_changes, unpack_changes, with_tables
 from ppyr.coding import encode_changed
 from ppyr.errors import FormatError, ModelError
 from ppyr.models import predictor, registry
+from ppyr.models.weights import part_order
 from tests import plain_decoder
 
 from .photograph import crop
@@ -48,7 +49,7 @@ def small_changes() -> list[Change]:
     }
     return [
         Change(part, 100, shift, generator.integers(-3, 4, FAST.source.changeable[part], dtype=np.int8))
-        for part, shift in parts.items()
+        for part, shift in sorted(parts.items(), key=lambda item: part_order(item[0]))
     ]
 
 
@@ -64,10 +65,34 @@ def equal(one: Change, other: Change) -> bool:
     st.integers(0, 15),
 )
 def test_there_and_back(tensors: set[str], table: int, shift: int) -> None:
-    changes = [change(tensor, seed, table, shift) for seed, tensor in enumerate(sorted(tensors))]
+    changes = [
+        change(tensor, seed, table, shift) for seed, tensor in enumerate(sorted(tensors, key=part_order))
+    ]
     found = unpack_changes(pack_changes(changes, SOURCE, TABLES), SOURCE, TABLES)
     assert len(found) == len(changes)
     assert all(map(equal, found, changes))
+
+
+def test_tables_are_the_best_and_nothing_changes_for_nothing() -> None:
+    generator = np.random.default_rng(3)
+    found = {
+        name: (
+            2,
+            (generator.standard_normal(shape) * (5 if name.endswith(".inputs") else 0.3)).astype(np.int8),
+        )
+        for name, shape in SOURCE.changeable.items()
+    }
+    found["next.spread"] = (2, np.zeros((3, 25), np.int8))
+    changes = with_tables(found, SOURCE, TABLES)
+    payload = pack_changes(changes, SOURCE, TABLES)
+    assert all(map(equal, unpack_changes(payload, SOURCE, TABLES), changes))
+    left_out = set(found) - {change.part for change in changes}
+    assert "next.spread" in left_out
+    assert not any(found[name][1].any() for name in left_out)
+    assert all(np.array_equal(change.differences, found[change.part][1]) for change in changes)
+    one_table = [replace(change, table=changes[0].table) for change in changes]
+    assert len(payload) < len(pack_changes(one_table, SOURCE, TABLES))
+    assert with_tables({"next.spread": found["next.spread"]}, SOURCE, TABLES) == []
 
 
 def test_differences_are_added_in_units_of_the_shift() -> None:
@@ -121,17 +146,19 @@ TOO_MANY = write_varint(len(FAST.source.changeable))
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
-        (b"\x00", "0 changed parts"),
-        (write_varint(1 << 40), "changed parts"),
+        (b"\x00", "0 runs of parts"),
+        (write_varint(1 << 40), "runs of parts"),
         (b"\x01", "inside a number"),
-        (b"\x01" + TOO_MANY + b"\x00\x00", "part"),
-        (b"\x01" + BIAS + write_varint(60000) + b"\x00", "table 60000"),
-        (b"\x01" + BIAS + b"\x00\x10", "shift 16"),
-        (b"\x01" + BIAS + b"\x00", "shift"),
-        (b"\x02" + BIAS + b"\x00\x00" + BIAS + b"\x00\x00", "part"),
-        (b"\x01" + BIAS + b"\x00\x00" + b"\x01\x02\x03", "words of 4 bytes"),
-        (b"\x01" + BIAS + b"\x00\x00" + bytes(4), "last word"),
-        (b"\x01" + BIAS + b"\x00\x00" + 40 * b"\x07\x01\x99\x55", "bits left"),
+        (b"\x01" + TOO_MANY + b"\x01\x00\x00", "part"),
+        (b"\x01" + BIAS + b"\x00\x00\x00", "0 parts"),
+        (b"\x01" + BIAS + TOO_MANY + b"\x00\x00", "parts"),
+        (b"\x01" + BIAS + b"\x01" + write_varint(60000) + b"\x00", "table 60000"),
+        (b"\x01" + BIAS + b"\x01\x00\x10", "shift 16"),
+        (b"\x01" + BIAS + b"\x01\x00", "shift"),
+        (b"\x02" + BIAS + b"\x01\x00\x00" + TOO_MANY + b"\x01\x00\x00", "part"),
+        (b"\x01" + BIAS + b"\x01\x00\x00" + b"\x01\x02\x03", "words of 4 bytes"),
+        (b"\x01" + BIAS + b"\x01\x00\x00" + bytes(4), "last word"),
+        (b"\x01" + BIAS + b"\x01\x00\x00" + 40 * b"\x07\x01\x99\x55", "bits left"),
     ],
 )
 def test_changes_that_do_not_belong(payload: bytes, message: str) -> None:
@@ -140,15 +167,20 @@ def test_changes_that_do_not_belong(payload: bytes, message: str) -> None:
 
 
 def test_changes_that_break_the_bounds_are_refused() -> None:
-    name = "finest.head.10_0.weight"
-    shape = FAST.source.tensors[name].shape
-    up = Change(name, 0, 4, np.full(shape, 127, np.int8))
-    with pytest.raises(ModelError, match="magnitude"):
-        encode_changed(IMAGE, FAST, [up])
+    model = predictor.load(registry.by_name("default"))
+    parts = {"finest.head.10_0.bias": -128, "finest.head.10_0.outputs": 127}
+    up = [Change(p, 0, 15, np.full(model.source.changeable[p], d, np.int8)) for p, d in parts.items()]
+    with pytest.raises(ModelError, match="can reach"):
+        encode_changed(IMAGE, model, up)
+    container = unpack(ppyr.encode(IMAGE, model="default"))
+    payload = pack_changes(up, model.source, TableSet(model.frequencies))
     with pytest.raises(FormatError, match="does not compute exactly"):
-        ppyr.decode(with_changes(pack_changes([up], FAST.source, TableSet(FAST.frequencies))))
-    beyond = replace(up, shift=15)
-    with pytest.raises(ModelError, match="would not fit int16"):
+        ppyr.decode(pack(replace(container, changes=payload)))
+
+
+def test_a_value_beyond_its_type_is_refused() -> None:
+    beyond = Change("finest.spread", 0, 0, np.full((3, 25), 127, np.int8))
+    with pytest.raises(ModelError, match="would not fit int8"):
         encode_changed(IMAGE, FAST, [beyond])
 
 

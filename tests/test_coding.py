@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ppyr.bitstream.container import Header, pack, read_header, unpack
-from ppyr.coding import decode, encode
+from ppyr.coding import decode
+from ppyr.effort import encode
 from ppyr.errors import (
     ChecksumError,
     FormatError,

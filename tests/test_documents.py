@@ -19,7 +19,7 @@ from ppyr.imagefile import write_image
 from .photograph import crop
 
 COMMANDS = ("README.md", "docs/training.md")
-DOCUMENTS = (*COMMANDS, "docs/model.md")
+DOCUMENTS = (*COMMANDS, "docs/effort.md", "docs/model.md")
 
 
 def blocks(document: str, language: str) -> list[str]:
@@ -64,16 +64,18 @@ def test_the_tables_show_a_measured_set(
     write_image(crop(19, 24), images / "a.png")
     write_image(crop(16, 20, gray=True), images / "b.png")
     monkeypatch.setattr(density, "RESULTS", results)
-    monkeypatch.setattr(sys, "argv", ["density", "cq100", str(images), "--models", "default"])
+    monkeypatch.setattr(sys, "argv", ["density", "cq100", str(images), "--efforts", "5"])
     density.main()
     capsys.readouterr()
     found = json.loads((results / "cq100.json").read_text("utf-8"))
-    totals = found["models"]["default"]["totals"]
+    totals = found["efforts"]["5"]["totals"]
     text = density_tables(tmp_path)
     table, conditions = text.split("\n\n")
     header, rule, ours, *peers = table.splitlines()
     assert header.startswith("| CQ100, 2 images | bytes |")
-    assert ours.startswith(f"| ppyr, `default` | {totals['bytes']:,} | {totals['bits_per_dim']:.3f} |")
+    assert ours.startswith(
+        f"| ppyr, effort 5, `default` | {totals['bytes']:,} | {totals['bits_per_dim']:.3f} |"
+    )
     assert len(peers) == len(PEERS)
     jpegxl = totals["peers"]["jpegxl-9"]
     assert f"| JPEG XL, effort 9 | {jpegxl['bytes']:,} | {jpegxl['bits_per_dim']:.3f} | " in peers[-1]

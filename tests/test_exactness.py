@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppyr.coding import decode, encode
+from ppyr.coding import decode
+from ppyr.effort import encode
 
 from .photograph import crop
 
@@ -26,7 +27,8 @@ import hashlib, json, sys
 from pathlib import Path
 import numpy as np
 import torch
-from ppyr.coding import decode, encode
+from ppyr.coding import decode
+from ppyr.effort import encode
 
 model, threads, photograph, other, own = sys.argv[1:]
 torch.set_num_threads(int(threads))

@@ -88,3 +88,10 @@ def test_another_model_is_refused() -> None:
     model[len(model) // 2] ^= 1
     with pytest.raises(ValueError, match="model id"):
         plain_decoder.decode(data, bytes(model))
+
+
+def test_a_file_of_a_composed_model_is_as_the_document_says(tmp_path: Path) -> None:
+    model = weights.read(registry.by_id(registry.by_name("fast3")))
+    image = crop(21, 26)
+    found, _ = plain_decoder.decode(ppyr.encode(image, effort=3), model.write(tmp_path, "fast3").read_bytes())
+    assert np.array_equal(found, image)

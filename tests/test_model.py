@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zlib
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save
 
 from ppyr.bitstream.tables import TableSet
+from ppyr.effort import EFFORTS
 from ppyr.errors import ModelError, UnknownModelError
 from ppyr.geometry import shapes
 from ppyr.models import predictor, registry, weights
@@ -74,8 +76,11 @@ def test_a_shipped_model_keeps_to_its_work(name: str) -> None:
 
 
 def test_the_models_are_all_that_is_shipped() -> None:
-    assert {registry.model_name(model_id) for model_id in registry.installed()} == set(SHIPPED)
-    assert {registry.for_effort(effort) for effort in range(1, 10)} == set(SHIPPED)
+    names = {registry.model_name(model_id) for model_id in registry.installed()}
+    assert names == {effort.model for effort in EFFORTS.values()}
+    assert {path.stem for path in registry.installed().values() if path.suffix == ".safetensors"} == {
+        path.stem for path in PATHS.values()
+    }
     assert sum(len(zlib.compress(path.read_bytes())) for path in PATHS.values()) < 4_000_000
 
 
@@ -215,6 +220,46 @@ def test_wrong_metadata_are_refused(tmp_path: Path, metadata: dict[str, str] | N
     path.write_bytes(save(RANDOM.tensors, metadata))
     with pytest.raises(ModelError, match=message):
         weights.read(path)
+
+
+OTHER = random_weights(1)
+RECIPE = {"finest": RANDOM, "next": OTHER, "rest": OTHER, "tables": RANDOM}
+
+
+@pytest.fixture
+def cookbook(tmp_path: Path) -> Path:
+    """A recipe, beside the models that it names."""
+    for model in (RANDOM, OTHER):
+        model.write(tmp_path, "random")
+    return weights.write_recipe(tmp_path, "both", RECIPE)
+
+
+def test_a_recipe_makes_a_model_of_two(cookbook: Path) -> None:
+    model = weights.read(cookbook)
+    assert cookbook.name == f"both-{model.id.hex()}.json"
+    assert set(model.tensors) == set(RANDOM.tensors)
+    for name, tensor in model.tensors.items():
+        assert tensor is not None
+        source = OTHER if name.startswith(("next.", "rest.")) else RANDOM
+        assert np.array_equal(tensor, source.tensors[name]), name
+    assert model.id not in (RANDOM.id, OTHER.id)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"finest": "00"}', json.dumps(dict.fromkeys(RECIPE, "0" * 32))],
+    ids=["empty", "list", "nothing", "part", "unknown"],
+)
+def test_a_recipe_that_leads_nowhere_is_refused(cookbook: Path, text: str) -> None:
+    cookbook.write_text(text, "utf-8")
+    with pytest.raises(ModelError, match="no complete recipe"):
+        weights.read(cookbook)
+
+
+def test_a_recipe_for_another_model_is_refused(cookbook: Path) -> None:
+    cookbook.write_text(json.dumps(dict.fromkeys(RECIPE, RANDOM.id.hex())), "utf-8")
+    with pytest.raises(ModelError, match="not the one in its name"):
+        weights.read(cookbook)
 
 
 def test_unknown_models_are_refused() -> None:

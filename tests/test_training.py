@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from ppyr.cli import main
-from ppyr.coding import decode, encode
+from ppyr.coding import decode
+from ppyr.effort import encode
 from ppyr.errors import ConfigurationError, ModelError
 from ppyr.imagefile import write_image
 from ppyr.inspect import info
