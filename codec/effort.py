@@ -118,13 +118,14 @@ def _fitted(
 
     best = _stages(image, model, [])
     adaptation = Adaptation(model.source, samples(image), seed)
-    steps = [adaptation.steps(search) for search in searches]
-    with tqdm(total=sum(steps), disable=not progress, unit="step", desc="fitting", leave=False) as bar:
+    work = [adaptation.work(search) for search in searches]
+    steps = sum(adaptation.steps(search) for search in searches)
+    with tqdm(total=steps, disable=not progress, unit="step", desc="fitting", leave=False) as bar:
         for number, search in enumerate(searches):
             left = deadline - time.monotonic()
-            if left <= 0 or not steps[number]:
+            if left <= 0 or not work[number]:
                 break
-            share = steps[number] / sum(steps[number:])
+            share = work[number] / sum(work[number:])
             adaptation.run(search, advance=bar.update, seconds=left * share)
             found = with_tables(adaptation.changes(), model.source, tables_of(model))
             try:

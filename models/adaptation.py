@@ -46,6 +46,9 @@ HEAD_SHARE = 1 / 8
 
 #: The rate rises in the first steps, then falls linearly; from this part of a search on changes are rounded.
 WARM_STEPS = 10
+#: Work of a step for all layers, in such for the heads; and what a search has at least, in seconds.
+LAYERS_WORK = 8.0
+LEAST_SECONDS = 1e-3
 ROUNDED_FROM = 0.6
 LARGEST_DIFFERENCE = 127
 #: What a bit of the changes counts in bits of pixels: what is won on the crops is a little less on the image.
@@ -294,6 +297,10 @@ class Adaptation:
         for stage, net in self._nets.items():
             self._search(stage, net, search, advance, seconds * STEPS_SHARE[stage] / share)
 
+    def work(self, search: Search) -> float:
+        """About how long a search takes, in steps of a search of the heads."""
+        return self.steps(search) * (LAYERS_WORK if search.all_layers else 1)
+
     def steps(self, search: Search) -> int:
         """How many steps a search takes in all stages."""
         return sum(_steps(search, stage) for stage in self._nets)
@@ -316,8 +323,11 @@ class Adaptation:
             for parameter in setting["params"]:
                 parameter.requires_grad_(True)
         pixels = sum(image[0].size for image in self._images[stage]) * 3 / 4
+        asked = time.monotonic()
         batches = self._crops(stage, net) if search.all_layers else self._heads(stage, net)
-        steps, began = _steps(search, stage), time.monotonic()
+        began = time.monotonic()
+        seconds = max(0.0, seconds - (began - asked)) + LEAST_SECONDS
+        steps = _steps(search, stage)
         for step in range(steps):
             part = max(step / steps, (time.monotonic() - began) / seconds)
             if part >= 1:
@@ -344,14 +354,17 @@ class Adaptation:
         count = min(HEAD_CROPS, -(-area // CROP_SIDE**2))
         heard = [net.hear(*stage_batch(self._batch(stage, 1))) for _ in range(count)]
         whole = [_joined(step) for step in zip(*heard, strict=True)]
-        while True:
-            chosen = [
-                one.some(
-                    torch.from_numpy(self._generator.integers(one.size, size=int(one.size * HEAD_SHARE) + 1))
-                )
-                for one in whole
-            ]
-            yield net.bits_of_heads(chosen) / sum(one.size for one in chosen)
+
+        def some(one: Heard) -> Heard:
+            number = int(one.size * HEAD_SHARE) + 1
+            return one.some(torch.from_numpy(self._generator.integers(one.size, size=number)))
+
+        def batches() -> Iterator[Tensor]:
+            while True:
+                chosen = [some(one) for one in whole]
+                yield net.bits_of_heads(chosen) / sum(one.size for one in chosen)
+
+        return batches()
 
     def _batch(self, stage: str, count: int) -> npt.NDArray[np.int32]:
         """Crops (count, 3, side, side) of one of the stage's images, of larger ones more often."""
