@@ -22,6 +22,7 @@ from tests import plain_decoder
 
 from .photograph import crop
 from .random_model import random_weights
+from .some_changes import some_changes
 
 SOURCE = random_weights()
 TABLES = TableSet(SOURCE.tensor("tables", np.uint32))
@@ -33,24 +34,6 @@ def change(part: str, seed: int = 1, table: int = 0, shift: int = 0) -> Change:
     shape = SOURCE.changeable[part]
     differences = np.random.default_rng(seed).integers(-128, 128, shape, dtype=np.int8)
     return Change(part, table, shift, differences)
-
-
-def small_changes() -> list[Change]:
-    """Changes to some parts of the model `fast` that it bears."""
-    generator = np.random.default_rng(7)
-    parts = {
-        "finest.head.10_0.weight": 2,
-        "finest.spread": 0,
-        "finest.trunk.0.inputs": 5,
-        "finest.trunk.0.outputs": 6,
-        "next.head.11_3.bias": 4,
-        "next.step_mid.10_0.outputs": 6,
-        "rest.step_mid.01_1.bias": 1,
-    }
-    return [
-        Change(part, 100, shift, generator.integers(-3, 4, FAST.source.changeable[part], dtype=np.int8))
-        for part, shift in sorted(parts.items(), key=lambda item: part_order(item[0]))
-    ]
 
 
 def equal(one: Change, other: Change) -> bool:
@@ -113,7 +96,7 @@ def test_tables_do_not_change() -> None:
 @pytest.mark.parametrize("gray", [False, True])
 def test_a_file_with_changes_comes_back_and_is_as_the_document_says(gray: bool) -> None:
     image = IMAGE[..., 1] if gray else IMAGE
-    data = encode_changed(image, FAST, small_changes())
+    data = encode_changed(image, FAST, some_changes(FAST.source))
     assert np.array_equal(ppyr.decode(data), image)
     assert np.array_equal(ppyr.decode(data, backend="reference"), image)
     plain, _ = plain_decoder.decode(data, registry.by_id(FAST.id).read_bytes())
@@ -121,7 +104,7 @@ def test_a_file_with_changes_comes_back_and_is_as_the_document_says(gray: bool) 
 
 
 def test_changes_are_what_the_file_says_of_them() -> None:
-    unchanged, data = ppyr.encode(IMAGE, model="fast"), encode_changed(IMAGE, FAST, small_changes())
+    unchanged, data = ppyr.encode(IMAGE, model="fast"), encode_changed(IMAGE, FAST, some_changes(FAST.source))
     assert ppyr.info(unchanged).changes == 0
     assert ppyr.info(data).changes == len(unpack(data).changes) > 0
     assert ppyr.info(data).theoretical_bits_per_dim != ppyr.info(unchanged).theoretical_bits_per_dim
@@ -129,7 +112,7 @@ def test_changes_are_what_the_file_says_of_them() -> None:
 
 
 def test_a_file_without_its_changes_is_an_error() -> None:
-    container = unpack(encode_changed(IMAGE, FAST, small_changes()))
+    container = unpack(encode_changed(IMAGE, FAST, some_changes(FAST.source)))
     with pytest.raises(FormatError):
         ppyr.decode(pack(replace(container, changes=b"")))
 
@@ -184,11 +167,19 @@ def test_a_value_beyond_its_type_is_refused() -> None:
         encode_changed(IMAGE, FAST, [beyond])
 
 
+DAMAGED = encode_changed(IMAGE[:5, :5], FAST, some_changes(FAST.source))
+
+
 def test_every_flipped_bit_of_the_changes_is_found() -> None:
-    data = encode_changed(IMAGE[:5, :5], FAST, small_changes())
-    start = data.index(unpack(data).changes)
-    for position in range(8 * (start - 3), 8 * (start + 20)):
-        damaged = bytearray(data)
+    start = DAMAGED.index(unpack(DAMAGED).changes)
+    for position in range(8 * (start - 3), 8 * (start + len(unpack(DAMAGED).changes) + 4)):
+        damaged = bytearray(DAMAGED)
         damaged[position // 8] ^= 1 << position % 8
         with pytest.raises(FormatError):
             ppyr.decode(bytes(damaged))
+
+
+def test_every_truncation_is_found() -> None:
+    for size in range(len(DAMAGED)):
+        with pytest.raises(FormatError):
+            ppyr.decode(DAMAGED[:size])

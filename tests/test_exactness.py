@@ -27,12 +27,15 @@ import hashlib, json, sys
 from pathlib import Path
 import numpy as np
 import torch
-from ppyr.coding import decode
-from ppyr.effort import encode
+from ppyr.coding import decode, encode_changed
+from ppyr.models import predictor, registry
+from tests.some_changes import some_changes
 
 model, threads, photograph, other, own = sys.argv[1:]
 torch.set_num_threads(int(threads))
-data = encode(np.load(photograph), model=model, backend="torch")
+name, changed, _ = model.partition("-changed")
+chosen = predictor.load(registry.by_name(name), "torch")
+data = encode_changed(np.load(photograph), chosen, some_changes(chosen.source) if changed else [])
 Path(own).write_bytes(data)
 image = decode(Path(other).read_bytes() if Path(other).exists() else data, backend="torch")
 print(json.dumps([hashlib.sha256(part).hexdigest() for part in (data, image.tobytes())]))
@@ -47,6 +50,8 @@ ENVIRONMENTS = {
 
 
 MODELS = ("fast", "default", "max")
+#: The models, and one that its file changes.
+CASES = (*MODELS, "fast-changed")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds the photograph, and the files that the default environment makes of it."""
     folder = tmp_path_factory.mktemp("exactness")
     np.save(folder / "photograph.npy", crop(*SHAPE))
-    for model in MODELS:
+    for model in CASES:
         run(folder, ENVIRONMENTS["default"], 1, model, f"{model}.ppyr")
     return folder
 
@@ -73,7 +78,7 @@ def run(folder: Path, variables: Mapping[str, str], threads: int, model: str, ow
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", CASES)
 def test_files_and_pixels_are_the_same_in_every_environment(
     folder: Path, model: str, environment: str, threads: int
 ) -> None:
