@@ -22,6 +22,9 @@ from ppyr.models.weights import STAGES
 from ppyr.plan import UsageError, expand
 from ppyr.report import Reporter, describe
 
+#: Coarse to fine: a network can begin with the one before it.
+TRAINING_ORDER = STAGES[::-1]
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `ppyr train`."""
@@ -83,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         ModelError: a checkpoint is damaged, or was made with other settings or images; or the model to start
             from is damaged or has networks of other sizes.
     """
-    stages = STAGES if args.network == "all" else (args.network,)
+    stages = TRAINING_ORDER if args.network == "all" else (args.network,)
     output = Path(args.output)
     checkpoints = {stage: output / f"{stage}.pt" for stage in STAGES}
     if args.export and (

@@ -38,6 +38,8 @@ class TrainingConfig:
     rounded network. What is validated and exported is the exponential moving average of the weights, of which
     each step keeps the part `averaging`.
 
+    `begin_with` names another network of the same run whose trained weights this one begins with.
+
     `autocast` is torch's bfloat16 autocast. In these convolutions it is slower than float32 on the two-core
     machine where the shipped model was trained (torch 2.13.0), and faster on GPUs.
     """
@@ -54,6 +56,7 @@ class TrainingConfig:
     averaging: float = 0.998
     seed: int = 1
     autocast: bool = False
+    begin_with: str = ""
 
 
 def shipped() -> list[str]:
@@ -117,6 +120,15 @@ def _checked(kind: Any, values: Mapping[str, Any], where: str) -> Any:
         wanted, inside = hints[name], f"{where}, {name}"
         if is_dataclass(wanted) and isinstance(value, Mapping):
             made[name] = _checked(wanted, value, inside)
+            continue
+        if wanted is str:
+            if value not in ("", *STAGES):
+                raise ConfigurationError(
+                    f"{inside}: {value!r} is no network: use one of {', '.join(STAGES)}",
+                    expected=STAGES,
+                    found=value,
+                )
+            made[name] = value
             continue
         number = float(value) if wanted is float and type(value) is int else value
         if type(number) is not wanted or not 0 <= number < float("inf"):

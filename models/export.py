@@ -135,6 +135,18 @@ def averaged(trained: Checkpoint) -> StageNet:
     return net
 
 
+def provenance(trained: Checkpoint) -> dict[str, Any]:
+    """What a model tells of the making of a network."""
+    return {
+        "config": trained.config,
+        "start": trained.start,
+        "photographs": trained.photographs,
+        "graphics": trained.graphics,
+        "steps": trained.step,
+        "seconds": round(trained.spent),
+    }
+
+
 def export(checkpoints: Mapping[str, Path]) -> Weights:
     """A model of one checkpoint for every stage.
 
@@ -145,16 +157,9 @@ def export(checkpoints: Mapping[str, Path]) -> Weights:
         ModelError: a file is missing, damaged or no checkpoint.
     """
     networks: dict[str, StageNet] = {}
-    provenance: dict[str, Any] = {"torch": torch.__version__}
+    told: dict[str, Any] = {"torch": torch.__version__}
     for stage in STAGES:
         trained = checkpoint.read(checkpoints[stage])
         networks[stage] = averaged(trained)
-        provenance[stage] = {
-            "config": trained.config,
-            "start": trained.start,
-            "photographs": trained.photographs,
-            "graphics": trained.graphics,
-            "steps": trained.step,
-            "seconds": round(trained.spent),
-        }
-    return model(networks, provenance)
+        told[stage] = provenance(trained)
+    return model(networks, told)

@@ -26,7 +26,7 @@ from . import checkpoint
 from .checkpoint import Checkpoint, describe
 from .configuration import TrainingConfig
 from .data import CropBatches, CropSize, PhaseTensors, stage_batch
-from .export import network
+from .export import averaged, network, provenance
 from .features import ByteArray
 from .growth import grown
 from .network import StageNet
@@ -90,24 +90,25 @@ def train(
         graphics: images that are no photographs, (H, W, 3), uint8, of any size, for a few of the crops.
         folder: where checkpoint and log (`<stage>.jsonl`) live.
         start: a model to go on from, with networks of the same sizes or smaller ones, which grow; None to
-            begin with random weights.
+            begin with random weights, or with the network in `folder` that `config.begin_with` names.
         device: "cpu" or "cuda".
         workers: processes that make crops; 0 makes them in this one.
         max_steps: stop after this many steps in all, as if interrupted; None for all of them.
         progress: show a bar on standard error.
 
     Raises:
-        ModelError: the checkpoint in `folder` is damaged, or was made with other settings or images.
-        ConfigurationError: `start` has a larger network.
+        ModelError: the checkpoint in `folder` is damaged, or was made with other settings or images; or that
+            of the network to begin with is missing.
+        ConfigurationError: the network to begin with is larger.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stage}.pt"
     torch.manual_seed(config.seed)
-    net = grown(network(start, stage), config.network) if start else StageNet(config.network)
+    net, began = _beginning(stage, config, folder, start)
     run = Run(net, config, device)
     origin: dict[str, Any] = {
         "config": asdict(config),
-        "start": {"model": start.id.hex(), **start.provenance[stage]} if start else None,
+        "start": began,
         "photographs": describe(images),
         "graphics": describe(graphics),
     }
@@ -138,6 +139,20 @@ def train(
                 log.flush()
                 checkpoint.write(path, Checkpoint(**run.state(), **origin))
     return path
+
+
+def _beginning(
+    stage: str, config: TrainingConfig, folder: Path, start: Weights | None
+) -> tuple[StageNet, dict[str, Any] | None]:
+    """The network that training begins with, and what is known of it."""
+    if start:
+        net, told = network(start, stage), {"model": start.id.hex(), **start.provenance[stage]}
+    elif config.begin_with:
+        found = checkpoint.read(folder / f"{config.begin_with}.pt")
+        net, told = averaged(found), {"network": config.begin_with, **provenance(found)}
+    else:
+        return StageNet(config.network), None
+    return grown(net, config.network), told
 
 
 def _resume(run: Run, path: Path, origin: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ def test_a_network_has_what_all_have_and_its_own(tmp_path: Path) -> None:
         [next]
         seed = 7
         network.trunk_blocks = 3
+        begin_with = "rest"
         [rest]
         steps = 5
         autocast = true
@@ -37,7 +38,9 @@ def test_a_network_has_what_all_have_and_its_own(tmp_path: Path) -> None:
     assert tuple(found) == STAGES
     gray, narrow = Augmentation(gray=1.0), NetworkConfig(width=32, trunk_blocks=1)
     assert found["finest"] == TrainingConfig(60, narrow, gray)
-    assert found["next"] == TrainingConfig(60, NetworkConfig(width=32, trunk_blocks=3), gray, seed=7)
+    assert found["next"] == TrainingConfig(
+        60, NetworkConfig(width=32, trunk_blocks=3), gray, seed=7, begin_with="rest"
+    )
     assert found["rest"] == TrainingConfig(5, narrow, gray, autocast=True)
 
 
@@ -53,6 +56,8 @@ def test_a_network_has_what_all_have_and_its_own(tmp_path: Path) -> None:
         ("steps = '1'", "finest, steps: '1' is no int from 0 on"),
         ("steps = 1\nseed = 1.5", "finest, seed: 1.5 is no int from 0 on"),
         ("steps = 1\nautocast = 1", "finest, autocast: 1 is no bool"),
+        ("steps = 1\nbegin_with = 'last'", "finest, begin_with: 'last' is no network: use one of finest, "),
+        ("steps = 1\nbegin_with = 1", "finest, begin_with: 1 is no network"),
         ("steps = 1\nnetwork = 48", "finest, network: 48 is no NetworkConfig"),
         ("steps = 1\nnext = 48", "mine.toml: next has to be a table"),
         ("steps = 1\n[second]", "finest: second is no setting: use some of steps, network, "),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from ppyr.models import checkpoint, registry, weights
 from ppyr.models.checkpoint import describe
 from ppyr.models.configuration import TrainingConfig
 from ppyr.models.data import Augmentation, CropBatches, CropSize, augmented_crop, stage_batch
-from ppyr.models.export import export, model, network
+from ppyr.models.export import averaged, export, model, network, provenance
 from ppyr.models.network import NetworkConfig, StageNet
 from ppyr.models.predictor import layer_rules
 from ppyr.models.train import CROP_SIZES, TRAINING_SIDE, VALIDATION_SIDE, train
@@ -254,6 +255,27 @@ def test_the_exported_network_is_integers(trained: dict[str, Path]) -> None:
     assert tables.dtype == np.uint32
     assert tables.min() >= 1
     assert set(tables.sum(1)) == {1 << 24}
+
+
+def test_a_network_begins_with_another_one(trained: dict[str, Path], tmp_path: Path) -> None:
+    rest = checkpoint.read(trained["rest"])
+    wider = replace(TINY, width=20)
+    still = replace(CONFIG, network=wider, begin_with="rest", learning_rate=0.0, bias_rate=0.0)
+    with pytest.raises(ModelError, match=r"no checkpoint .*rest.pt: train this network first"):
+        train("finest", IMAGES, [], still, tmp_path, workers=0, max_steps=1)
+    shutil.copy(trained["rest"], tmp_path / "rest.pt")
+    path = train("finest", IMAGES, [], still, tmp_path, workers=0, max_steps=1)
+    found = checkpoint.read(path)
+    assert found.start == {"network": "rest", **provenance(rest)}
+    batch = stage_batch(crop(32, 32).transpose(2, 0, 1)[None].astype(np.int32))
+    nets = averaged(found), averaged(rest)
+    for net in nets:
+        net.set_quantize(True)
+    assert torch.equal(nets[0](*batch), nets[1](*batch))
+    assert checkpoint.read(train("finest", IMAGES, [], still, tmp_path, workers=0, max_steps=2)).step == 2
+    with pytest.raises(ConfigurationError, match="sizes that are not smaller"):
+        narrow = replace(still, network=replace(TINY, width=4))
+        train("next", IMAGES, [], narrow, tmp_path, workers=0, max_steps=1)
 
 
 def test_an_exported_network_is_taken_up_again(trained: dict[str, Path], tmp_path: Path) -> None:
