@@ -3,7 +3,7 @@
     python -m benchmarks.sharing CQ100
 
 Bits/dim in integers on the centres of the images, as training sees them. The results go to
-benchmarks/results/sharing.json.
+benchmarks/results/sharing/, in a file named after the model's id.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ppyr.models.weights import STAGES
 from ppyr.report import Reporter
 from ppyr.training import load_images
 
-RESULTS = Path(__file__).resolve().parent / "results" / "sharing.json"
+RESULTS = Path(__file__).resolve().parent / "results" / "sharing"
 
 
 def main() -> None:
@@ -46,8 +46,15 @@ def main() -> None:
                 total = sum(net(*batch).double().sum().item() for batch in batches)
             found.setdefault(levels, {})[stage] = round(total / samples, 4)
         print(levels, found[levels], flush=True)
-    content = {"model": model_id.hex(), "images": len(images), "bits_per_dim": found, **environment()}
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    content = {
+        "model": args.model,
+        "id": model_id.hex(),
+        "images": len(images),
+        "bits_per_dim": found,
+        **environment(),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{model_id.hex()[:8]}.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

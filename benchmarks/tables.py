@@ -105,6 +105,18 @@ def families(results: Path) -> str:
     return _table(("distributions", "CQ100", "change"), rows)
 
 
+def sharing(results: Path) -> str:
+    """Every network of a model on the levels of every other."""
+    parts = []
+    for path in sorted((results / "sharing").glob("*.json")):
+        found = load(path)
+        bits = found["bits_per_dim"]
+        rows = [(f"`{levels}`", *(f"{value:.4f}" for value in row.values())) for levels, row in bits.items()]
+        head = (f"`{found['model']}` {found['id'][:8]}, levels of", *(f"network `{name}`" for name in bits))
+        parts.append(_table(head, rows))
+    return "\n".join(parts)
+
+
 def rounding(results: Path) -> str:
     """What is lost from floating point to the file."""
     models = (load(results / "rounding.json") or {"models": {}})["models"]
@@ -128,7 +140,12 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
     "README.md": {"density": density},
-    "docs/model.md": {"experiments": experiments, "families": families, "rounding": rounding},
+    "docs/model.md": {
+        "experiments": experiments,
+        "families": families,
+        "rounding": rounding,
+        "sharing": sharing,
+    },
 }
 
 

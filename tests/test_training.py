@@ -273,8 +273,8 @@ def test_a_network_begins_with_another_one(trained: dict[str, Path], tmp_path: P
         net.set_quantize(True)
     assert torch.equal(nets[0](*batch), nets[1](*batch))
     assert checkpoint.read(train("finest", IMAGES, [], still, tmp_path, workers=0, max_steps=2)).step == 2
+    narrow = replace(still, network=replace(TINY, width=4))
     with pytest.raises(ConfigurationError, match="sizes that are not smaller"):
-        narrow = replace(still, network=replace(TINY, width=4))
         train("next", IMAGES, [], narrow, tmp_path, workers=0, max_steps=1)
 
 
