@@ -29,7 +29,7 @@ class Effort:
     searches: tuple[Search, ...] = ()
 
 
-_HEADS, _LAYERS, _LONG = Search(60), Search(100, all_layers=True), Search(300, all_layers=True)
+_HEADS, _LAYERS, _LONG = Search(60), Search(100, all_layers=True), Search(300, all_layers=True, rate=0.5)
 
 #: From the fastest to the densest. What an effort searches begins with what the one below does.
 EFFORTS = {

@@ -333,7 +333,7 @@ class Adaptation:
             if part >= 1:
                 break
             for one, rate in zip(optimizer.param_groups, rates, strict=True):
-                one["lr"] = rate * min(1.0, (step + 1) / WARM_STEPS) * (1 - part)
+                one["lr"] = search.rate * rate * min(1.0, (step + 1) / WARM_STEPS) * (1 - part)
             for changing in net.parts:
                 changing.rounded = part >= ROUNDED_FROM
             loss = next(batches) + PRUDENCE * net.description() / pixels

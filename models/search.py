@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Search:
-    """One search: its steps for the finest stage, and whether all layers change or only the heads."""
+    """One search.
+
+    Attributes:
+        steps: for the finest stage; the others have fewer.
+        all_layers: whether all layers change or only the heads.
+        rate: factor of all learning rates.
+    """
 
     steps: int
     all_layers: bool = False
+    rate: float = 1.0
