@@ -38,7 +38,7 @@ class Augmentation:
     gain: float = 0.3
     noise: float = 0.3
     chroma: float = 0.3
-    scan: float = 0.15
+    scan: float = 0.05
     gray: float = 0.03
     jpeg: float = 0.05
     graphics: float = 0.06
@@ -249,7 +249,7 @@ class CropBatches(Dataset[tuple[Tensor, dict[str, PhaseTensors]]]):
         sizes: of the crops, drawn by their shares.
         augmentation: chances of each change.
         seed: of everything random.
-        graphics: further images (H, W, 3), uint8; those smaller than the windows are left out.
+        graphics: further images (H, W, 3), uint8; those smaller than a window are left out of it.
     """
 
     def __init__(
@@ -261,8 +261,10 @@ class CropBatches(Dataset[tuple[Tensor, dict[str, PhaseTensors]]]):
         graphics: Sequence[ByteArray] = (),
     ) -> None:
         self.images, self.sizes, self.augmentation, self.seed = images, sizes, augmentation, seed
-        window = max(size.window for size in sizes)
-        self.graphics = [image for image in graphics if min(image.shape[:2]) >= window]
+        self.graphics = {
+            size.window: [image for image in graphics if min(image.shape[:2]) >= size.window]
+            for size in sizes
+        }
 
     def pixels(self, number: int) -> npt.NDArray[np.int32]:
         """Crops (B, 3, side, side) in coding order, int32."""
@@ -272,8 +274,8 @@ class CropBatches(Dataset[tuple[Tensor, dict[str, PhaseTensors]]]):
         step, crops = size.decimation, []
         subsamples = max(1, step // 2)
         for _ in range(size.batch // subsamples):
-            graphics = self.graphics and rng.random() < self.augmentation.graphics
-            source = self.graphics if graphics else self.images
+            graphics = self.graphics[size.window]
+            source = graphics if graphics and rng.random() < self.augmentation.graphics else self.images
             image = source[int(rng.integers(len(source)))]
             crop = augmented_crop(image, rng, size.window, self.augmentation)
             positions = rng.choice(step * step, subsamples, replace=False)

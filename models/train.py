@@ -31,14 +31,15 @@ from .features import ByteArray
 from .growth import grown
 from .network import StageNet
 from .predictor import CODING_ORDER
-from .weights import Weights
+from .weights import STAGES, Weights
 
 Batch = tuple[torch.Tensor, dict[str, PhaseTensors]]
 
-#: Sizes of the training crops of every stage.
+#: Sizes of the training crops of every stage: its own first. Those of coarser levels, which are harder to
+#: predict, teach the finer networks too.
 CROP_SIZES: dict[str, tuple[CropSize, ...]] = {
-    "finest": (CropSize(1, 128, 4),),
-    "next": (CropSize(2, 128, 4),),
+    "finest": (CropSize(1, 128, 4, 0.6), CropSize(2, 128, 4, 0.25), CropSize(4, 80, 10, 0.15)),
+    "next": (CropSize(2, 128, 4, 0.4), CropSize(4, 80, 10, 0.4), CropSize(8, 40, 32, 0.2)),
     "rest": (CropSize(4, 80, 10, 0.6), CropSize(8, 40, 32, 0.25), CropSize(16, 20, 64, 0.15)),
 }
 #: Shorter side, in pixels, that a photograph needs to train every stage, and to validate every stage.
@@ -53,9 +54,12 @@ LONGEST_REPORT = 300.0
 
 
 def validation_batches(images: Sequence[ByteArray], stage: str) -> list[Batch]:
-    """The centre of every image, 256 pixels a side (512 beyond the finest stage), as the stage sees it."""
+    """The centre of every image, 256 pixels a side (512 beyond the finest stage), as the stage sees it.
+
+    Without the coarser levels that teach a finer stage.
+    """
     batches = []
-    for size in CROP_SIZES[stage]:
+    for size in CROP_SIZES[stage] if stage == STAGES[-1] else CROP_SIZES[stage][:1]:
         side = VALIDATION_SIDE // 2 * min(size.decimation, 2)
         centres = []
         for image in images:
