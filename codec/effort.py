@@ -36,7 +36,7 @@ EFFORTS = {
     1: Effort("fast"),
     2: Effort("fast2"),
     3: Effort("fast3"),
-    4: Effort("fast4"),
+    4: Effort("fast3"),
     5: Effort("default"),
     6: Effort("max"),
     7: Effort("max", (_HEADS,)),
