@@ -35,8 +35,8 @@ from .weights import GAIN_BITS, STAGES, Weights
 #: Factors by which the image is subsampled where a stage works, and its part of a search's steps.
 DECIMATIONS: dict[str, tuple[int, ...]] = {"finest": (1,), "next": (2,), "rest": (4, 8)}
 STEPS_SHARE = {"finest": 1.0, "next": 0.5, "rest": 0.25}
-#: A stage with fewer pixels is left alone: no change could pay for itself.
-LEAST_PIXELS = 4096
+#: A stage with fewer pixels is left alone: its changes seldom pay for themselves.
+LEAST_PIXELS = 1 << 16
 #: Side of the crops of a search, how many make a batch, and how many at most a search of the heads sees.
 CROP_SIDE = 128
 CROPS = 4
@@ -46,10 +46,10 @@ HEAD_SHARE = 1 / 8
 
 #: The rate rises in the first steps, then falls linearly; from this part of a search on changes are rounded.
 WARM_STEPS = 10
+ROUNDED_FROM = 0.6
 #: Work of a step for all layers, in such for the heads; and what a search has at least, in seconds.
 LAYERS_WORK = 8.0
 LEAST_SECONDS = 1e-3
-ROUNDED_FROM = 0.6
 LARGEST_DIFFERENCE = 127
 #: What a bit of the changes counts in bits of pixels: what is won on the crops is a little less on the image.
 PRUDENCE = 1.5
