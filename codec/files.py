@@ -146,6 +146,7 @@ def _write(target: Target, data: bytes, *, force: bool) -> None:
         write_file(target, data, force=force)
     else:
         target.write(data)
+        target.flush()
 
 
 def _converted(
