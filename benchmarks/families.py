@@ -8,7 +8,6 @@ at a time is changed. The results are written to benchmarks/results/families.jso
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.validation import validation
 from ppyr.bench import environment
-from ppyr.models import registry, weights
 from ppyr.models.export import network
 from ppyr.models.grid import SHAPES
 from ppyr.models.likelihood import (
@@ -31,9 +30,7 @@ from ppyr.models.likelihood import (
     interval_mass,
 )
 from ppyr.models.network import StageNet
-from ppyr.models.train import VALIDATION_SIDE, validation_batches
-from ppyr.report import Reporter
-from ppyr.training import load_images
+from ppyr.models.train import validation_batches
 
 RESULTS = Path(__file__).resolve().parent / "results" / "families.json"
 
@@ -113,19 +110,13 @@ FAMILIES: dict[str, Callable[[Distributions], Tensor]] = {
 
 def main() -> None:
     """Measure every family."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("validation")
-    parser.add_argument("--model", default="default")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    model_id = registry.by_name(args.model)
-    images = load_images(args.validation, VALIDATION_SIDE, Reporter(quiet=True))
-    finest = network(weights.read(registry.by_id(model_id)), "finest")
+    asked = validation(__doc__)
+    finest = network(asked.model, "finest")
     net = _Listener(finest.config)
     net.load_state_dict(finest.state_dict())
     totals, count = dict.fromkeys(FAMILIES, 0.0), 0
     with torch.no_grad():
-        for batch in validation_batches(images, "finest"):
+        for batch in validation_batches(asked.images, "finest"):
             net(*batch)
             for heard in net.heard:
                 count += heard.pixels.numel()
@@ -134,7 +125,8 @@ def main() -> None:
     found = {name: round(total / count, 4) for name, total in totals.items()}
     for name, value in found.items():
         print(f"{value:.4f}  {100 * (value / found['nothing rounded'] - 1):+.2f} %  {name}")
-    content = {"model": model_id.hex(), "images": len(images), "bits_per_dim": found, **environment()}
+    about = {"model": asked.model.id.hex(), "images": len(asked.images)}
+    content = {**about, "bits_per_dim": found, **environment()}
     RESULTS.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 

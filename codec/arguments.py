@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 
-LARGEST_EFFORT = 9
-
 
 def positive(text: str) -> int:
     """A whole number from 1 on."""
@@ -16,9 +14,11 @@ def positive(text: str) -> int:
 
 
 def effort(text: str) -> int:
-    """A whole number from 1 to 9."""
-    if not text.isdecimal() or not 1 <= (number := int(text)) <= LARGEST_EFFORT:
-        raise argparse.ArgumentTypeError(f"give a whole number, 1 to {LARGEST_EFFORT}")
+    """The number of an effort."""
+    from ppyr.effort import EFFORTS
+
+    if not text.isdecimal() or (number := int(text)) not in EFFORTS:
+        raise argparse.ArgumentTypeError(f"give a whole number, 1 to {max(EFFORTS)}")
     return number
 
 

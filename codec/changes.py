@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
-from ppyr.bitstream.tables import TableSet
+from ppyr.bitstream.tables import PRECISION, TableSet
 from ppyr.bitstream.varint import read_varint, write_varint
 from ppyr.errors import FormatError
 from ppyr.models.weights import Weights
@@ -21,8 +21,6 @@ from ppyr.models.weights import Weights
 #: A centre whose distances, -128..127, are all samples: no table is folded.
 CENTRE = 128
 SHIFT_MAX = 15
-#: Binary logarithm of the sum of a table.
-LOG_TOTAL = 24
 #: About how many bits the head of a run of parts takes.
 RUN_BITS = 40
 
@@ -98,10 +96,10 @@ def with_tables(
         source: the model that is changed.
         tables: its tables.
     """
-    names = [name for name in source.changeable if name in found]
     places = {name: place for place, name in enumerate(source.changeable)}
+    names = [name for name in places if name in found]
     histograms = np.stack([np.bincount(found[n][1].ravel().view(np.uint8), minlength=256) for n in names])
-    bits_of = LOG_TOTAL - np.log2(tables.frequencies.T)
+    bits_of = PRECISION - np.log2(tables.frequencies.T)
     likely = np.unique((histograms @ bits_of).argmin(1))
     bits_of = bits_of[:, likely]
     # least[i]: bits of the parts before i; behind it the first part of the run that ends there, and its table

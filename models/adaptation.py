@@ -26,7 +26,7 @@ from .data import PhaseTensors, stage_batch
 from .export import network, offset
 from .features import ByteArray
 from .integer import Layer, weight_limit
-from .likelihood import ALPHABET, bits
+from .likelihood import ALPHABET, TOTAL, bits
 from .network import SPREAD_BITS, Conv, StageNet, straight_through
 from .predictor import CODING_ORDER, PLANES, layer_rules
 from .search import Search
@@ -53,8 +53,6 @@ LEAST_SECONDS = 1e-3
 LARGEST_DIFFERENCE = 127
 #: What a bit of the changes counts in bits of pixels: what is won on the crops is a little less on the image.
 PRUDENCE = 1.5
-#: Binary logarithm of the sum of a table.
-LOG_TOTAL = 24
 
 
 @dataclass(frozen=True)
@@ -188,7 +186,7 @@ class ChangedNet(StageNet):
         self.register_buffer("steps", steps)
         self.spread_change = _Part(f"{stage}.spread", "spread", tuple(steps.shape))
         self.parts = [module for module in self.modules() if isinstance(module, _Part)]
-        bits_of = LOG_TOTAL - np.log2(source.tensor("tables", np.uint32))
+        bits_of = math.log2(TOTAL) - np.log2(source.tensor("tables", np.uint32))
         by_distance = np.roll(bits_of, ALPHABET // 2, axis=1).astype(np.float32)
         self.register_buffer("table_bits", torch.from_numpy(by_distance))
         self._recorder: Callable[[Tensor, Tensor], None] | None = None

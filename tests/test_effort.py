@@ -110,17 +110,13 @@ def test_a_changed_network_computes_what_the_changed_integers_do(stage: str) -> 
             spread = 0 if part.group == "spread" else 1.5
             part.differences.copy_(spread * torch.randn(part.differences.shape, generator=generator))
             part.rounded = True
-    changes = {part.name: shift_and_differences(part) for part in net.parts}
+    changes = {part.name: part.change() for part in net.parts}
     changed = FAST.source.changed({name: d.astype(np.int32) << s for name, (s, d) in changes.items()})
     same = network(changed, stage)
     same.set_quantize(True)
     batch = stage_batch(crop(64, 48).transpose(2, 0, 1)[None].astype(np.int32))
     with torch.no_grad():
         assert torch.equal(net(*batch), same(*batch))
-
-
-def shift_and_differences(part: adaptation._Part) -> tuple[int, npt.NDArray[np.int8]]:
-    return part.change()
 
 
 def test_heads_hear_what_they_hear_in_the_whole_network() -> None:
