@@ -26,7 +26,7 @@ from tqdm import trange
 
 from benchmarks.variants import VARIANTS
 from ppyr.bench import environment
-from ppyr.models import configuration, weights
+from ppyr.models import configuration, modelfile
 from ppyr.models.data import CropBatches
 from ppyr.models.export import network
 from ppyr.models.features import ByteArray
@@ -41,7 +41,7 @@ from ppyr.models.train import (
     Run,
     validation_batches,
 )
-from ppyr.models.weights import STAGES
+from ppyr.models.weights import STAGES, Weights
 from ppyr.report import Reporter
 from ppyr.training import load_images
 
@@ -60,7 +60,7 @@ class Images:
 
 
 def measure(
-    name: str, settings: dict[str, Any], stage: str, steps: int, start: weights.Weights | None, images: Images
+    name: str, settings: dict[str, Any], stage: str, steps: int, start: Weights | None, images: Images
 ) -> dict[str, Any]:
     """Train one network and give its row of the table."""
     base = tomllib.loads((configuration.FOLDER / "default.toml").read_text("utf-8"))
@@ -110,7 +110,7 @@ def main() -> None:
         validation_batches(load_images(args.validation, VALIDATION_SIDE, reporter), args.stage),
         load_images(args.graphics, GRAPHICS_SIDE, reporter) if args.graphics else [],
     )
-    start = weights.read(args.start) if args.start else None
+    start = modelfile.read(args.start) if args.start else None
     runs = tomllib.loads(args.experiments.read_text("utf-8"))
     common = runs.pop("all", {})
     for name, own in runs.items():

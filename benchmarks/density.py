@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from ppyr.bench import PEERS, ImageResult, environment, measure, totals, warm_up
 from ppyr.imagefile import READABLE
-from ppyr.models import registry, weights
+from ppyr.models import modelfile, registry
 from ppyr.plan import expand
 from ppyr.threads import use_threads
 
@@ -44,7 +44,7 @@ def measure_set(name: str, folder: Path, efforts: Sequence[int]) -> dict[str, An
     found: dict[str, Any] = {"set": name, "threads": 1, **environment(), "efforts": {}}
     for effort, rows in results.items():
         model_id = bytes.fromhex(ids[effort])
-        cost = weights.read(registry.by_id(model_id)).macs_per_pixel
+        cost = modelfile.read(registry.by_id(model_id)).macs_per_pixel
         about = {"model": registry.model_name(model_id), "id": model_id.hex(), "macs_per_pixel": cost}
         found["efforts"][str(effort)] = {**about, "totals": totals(rows), "images": [asdict(r) for r in rows]}
     return found

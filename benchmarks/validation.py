@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ppyr.models import registry, weights
+from ppyr.models import modelfile, registry
 from ppyr.models.train import VALIDATION_SIDE
 from ppyr.models.weights import Weights
 from ppyr.report import Reporter
@@ -31,5 +31,5 @@ def validation(description: str) -> Validation:
     parser.add_argument("--model", default="default")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    model = weights.read(registry.by_id(registry.by_name(args.model)))
+    model = modelfile.read(registry.by_id(registry.by_name(args.model)))
     return Validation(args.model, model, load_images(args.validation, VALIDATION_SIDE, Reporter(quiet=True)))

@@ -117,7 +117,7 @@ def _fitted(
     from ppyr.models.adaptation import Adaptation
 
     best = _stages(image, model, [])
-    adaptation = Adaptation(model.source, samples(image), seed)
+    adaptation = Adaptation(model.source, [samples(image)], seed)
     work = [adaptation.work(search) for search in searches]
     steps = sum(adaptation.steps(search) for search in searches)
     with tqdm(total=steps, disable=not progress, unit="step", desc="fitting", leave=False) as bar:

@@ -15,7 +15,7 @@ from ppyr.arguments import not_negative, positive
 from ppyr.calibration import calibrate
 from ppyr.errors import PpyrError, UnsupportedImageError
 from ppyr.imagefile import READABLE, read_image
-from ppyr.models import configuration, weights
+from ppyr.models import configuration, modelfile
 from ppyr.models.export import export
 from ppyr.models.train import GRAPHICS_SIDE, TRAINING_SIDE, VALIDATION_SIDE, train
 from ppyr.models.weights import STAGES
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     images = load_images(args.folder, TRAINING_SIDE, reporter)
     validation = load_images(args.validation, VALIDATION_SIDE, reporter) if args.validation else []
     graphics = load_images(args.graphics, GRAPHICS_SIDE, reporter) if args.graphics else []
-    start = weights.read(Path(args.start)) if args.start else None
+    start = modelfile.read(Path(args.start)) if args.start else None
     progress = not args.quiet and sys.stderr.isatty()
     for stage in stages:
         done = train(
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         reporter.note(f"{stage} is trained: {done}")
     if args.export:
         model = calibrate(export(checkpoints), images, progress=progress)
-        reporter.note(f"the model is {model.write(output, args.export)}")
+        reporter.note(f"the model is {modelfile.write(model, output, args.export)}")
     return 0
 
 

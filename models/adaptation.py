@@ -1,6 +1,6 @@
-"""Search for the changes to a model that make the file of one image smaller, their own bytes included.
+"""Search for the changes to a model that make the files of images smaller, their own bytes included.
 
-The networks of a model are trained on the image, straight through the rounding of their integers. Their
+The networks of a model are trained on the images, straight through the rounding of their integers. Their
 changes are what a file can hold (`Weights.changeable`): weights and biases of the heads, and for all other
 layers biases and gains of their channels. The loss is a description length: the bits of the pixels under the
 changed network, and the bits of the changes under the tables that suit them best. A change is a real number
@@ -256,26 +256,34 @@ class ChangedNet(StageNet):
         self.spread = (self.steps + self.spread_change()).flatten() * 2.0**-SPREAD_BITS
 
 
+_Scales = list[list[ByteArray]]
+"""Images (3, h, w) in coding order, for every factor by which they are subsampled."""
+
+
 class Adaptation:
-    """The changes to a model for one image, better after each search.
+    """The changes to a model for some images, better after each search.
 
     Args:
         source: the model.
-        image: (H, W, C), uint8, C 1 or 3.
+        images: (H, W, C), uint8, C 1 or 3; gray ones count only if all are gray.
         seed: of the crops.
     """
 
-    def __init__(self, source: Weights, image: ByteArray, seed: int = 0) -> None:
-        planes = image[..., CODING_ORDER[image.shape[-1]]].transpose(2, 0, 1).astype(np.int32)
+    def __init__(self, source: Weights, images: Sequence[ByteArray], seed: int = 0) -> None:
+        channels = max(image.shape[-1] for image in images)
+        planes = [
+            image[..., CODING_ORDER[channels]].transpose(2, 0, 1).repeat(PLANES // channels, 0)
+            for image in images
+            if image.shape[-1] == channels
+        ]
         self._generator = np.random.default_rng(seed)
-        self._images: dict[str, list[npt.NDArray[np.int32]]] = {}
+        self._images: dict[str, _Scales] = {}
         self._nets: dict[str, ChangedNet] = {}
         for stage in STAGES:
-            images = [_whole(planes[:, ::step, ::step]) for step in DECIMATIONS[stage]]
-            images = [image.repeat(PLANES // len(image), 0) for image in images]
-            if images[0][0].size >= LEAST_PIXELS:
-                self._images[stage] = images
-                self._nets[stage] = ChangedNet(source, stage, len(planes))
+            scales = [[_whole(p[:, ::step, ::step]) for p in planes] for step in DECIMATIONS[stage]]
+            if _area(scales[0]) >= LEAST_PIXELS:
+                self._images[stage] = [[image for image in scale if image.size] for scale in scales]
+                self._nets[stage] = ChangedNet(source, stage, channels)
 
     def changes(self) -> dict[str, tuple[int, npt.NDArray[np.int8]]]:
         """What was found so far, by the names of `Weights.changeable`."""
@@ -320,7 +328,7 @@ class Adaptation:
         for setting in settings:
             for parameter in setting["params"]:
                 parameter.requires_grad_(True)
-        pixels = sum(image[0].size for image in self._images[stage]) * 3 / 4
+        pixels = sum(map(_area, self._images[stage])) * 3 / 4
         asked = time.monotonic()
         batches = self._crops(stage, net) if search.all_layers else self._heads(stage, net)
         began = time.monotonic()
@@ -348,7 +356,7 @@ class Adaptation:
 
     def _heads(self, stage: str, net: ChangedNet) -> Iterator[Tensor]:
         """Bits a pixel of some positions of the same crops, for changes of the heads."""
-        area = sum(image[0].size for image in self._images[stage])
+        area = sum(map(_area, self._images[stage]))
         count = min(HEAD_CROPS, -(-area // CROP_SIDE**2))
         heard = [net.hear(*stage_batch(self._batch(stage, 1))) for _ in range(count)]
         whole = [_joined(step) for step in zip(*heard, strict=True)]
@@ -365,26 +373,34 @@ class Adaptation:
         return batches()
 
     def _batch(self, stage: str, count: int) -> npt.NDArray[np.int32]:
-        """Crops (count, 3, side, side) of one of the stage's images, of larger ones more often."""
-        images = self._images[stage]
-        areas = np.array([image[0].size for image in images])
-        image = images[self._generator.choice(len(images), p=areas / areas.sum())]
-        sides = [min(CROP_SIDE, side) for side in image.shape[1:]]
+        """Crops (count, 3, side, side), all of one subsampling; of what has more pixels more often."""
+        scales = [scale for scale in self._images[stage] if scale]
+        scale = scales[self._chosen([_area(scale) for scale in scales])]
+        images = [scale[self._chosen([image[0].size for image in scale])] for _ in range(count)]
+        sides = [min(CROP_SIDE, *(image.shape[axis] for image in images)) for axis in (1, 2)]
         crops = []
-        for _ in range(count):
+        for image in images:
             top, left = (
                 self._generator.integers(have - want + 1)
                 for have, want in zip(image.shape[1:], sides, strict=True)
             )
             crops.append(image[:, top : top + sides[0], left : left + sides[1]])
-        return np.stack(crops)
+        return np.stack(crops).astype(np.int32)
+
+    def _chosen(self, areas: Sequence[int]) -> int:
+        return int(self._generator.choice(len(areas), p=np.array(areas) / sum(areas)))
 
 
 def _steps(search: Search, stage: str) -> int:
     return max(1, round(search.steps * STEPS_SHARE[stage]))
 
 
-def _whole(image: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def _area(scale: Sequence[ByteArray]) -> int:
+    """Pixels of images (3, h, w)."""
+    return sum(image[0].size for image in scale)
+
+
+def _whole(image: ByteArray) -> ByteArray:
     """The image (C, h, w) without the last rows and columns that fill no 4 x 4 pixels, one of each step."""
     height, width = image.shape[1:]
     return image[:, : height // 4 * 4, : width // 4 * 4]

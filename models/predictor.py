@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from ppyr.errors import ModelError
 
-from . import features, registry, weights
+from . import features, modelfile, registry, weights
 from .excess import EXCESS_LIMITS, EXCESSES, excess
 from .features import PHASES, ZERO_POINT, ByteArray, IntArray
 from .grid import MEAN_BITS, SHAPES, TableGrid
@@ -108,7 +108,7 @@ def load(model_id: bytes, backend_name: str = "auto") -> Model:
         UnknownModelError: the model is not installed.
         ModelError: its file or the backend breaks the rules of exact inference.
     """
-    return Model(weights.read(registry.by_id(model_id)), backend(backend_name))
+    return Model(modelfile.read(registry.by_id(model_id)), backend(backend_name))
 
 
 class StepPrediction:

@@ -1,24 +1,46 @@
 """The models that are installed, by name and by id, without loading any.
 
-Model files are `weights/<name>-<id>.safetensors`, or `.json` for recipes, the id in hexadecimal digits.
+Model files are `<name>-<id>.safetensors`, or `.json` for recipes, the id in hexadecimal digits: those of the
+package, those in the folders that the environment variable PPYR_MODELS lists, and those of `add`.
 """
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
 from ppyr.errors import UnknownModelError
 
 WEIGHTS = Path(__file__).parent / "weights"
+VARIABLE = "PPYR_MODELS"
+
+_added: list[Path] = []
+
+
+def add(folder: Path) -> None:
+    """Take the models of a folder too, from now on in this process.
+
+    Raises:
+        NotADirectoryError: it is no folder.
+    """
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is no folder of models")
+    if folder not in _added:
+        _added.append(folder)
+    installed.cache_clear()
 
 
 @cache
 def installed() -> dict[bytes, Path]:
     """Model files by id."""
-    models = sorted(
-        path for kind in ("safetensors", "json") for path in WEIGHTS.glob(f"*-{'[0-9a-f]' * 32}.{kind}")
-    )
+    listed = [Path(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+    models = [
+        path
+        for folder in (*_added, *listed, WEIGHTS)
+        for kind in ("json", "safetensors")
+        for path in sorted(folder.glob(f"*-{'[0-9a-f]' * 32}.{kind}"))
+    ]
     return {bytes.fromhex(path.stem.rpartition("-")[2]): path for path in models}
 
 
@@ -29,17 +51,21 @@ def model_name(model_id: bytes) -> str | None:
 
 
 def by_name(name: str) -> bytes:
-    """Id of the installed model of this name.
+    """Id of the installed model of this name, or of this id in hexadecimal digits.
 
     Raises:
-        UnknownModelError: there is none.
+        UnknownModelError: there is none, or several have the name.
     """
-    names = {model_name(model_id): model_id for model_id in installed()}
-    if name not in names:
+    found = [model_id for model_id in installed() if name in (model_name(model_id), model_id.hex())]
+    if not found:
+        names = sorted({str(model_name(model_id)) for model_id in installed()})
         raise UnknownModelError(
-            f"there is no model {name!r}: choose one of {', '.join(map(str, names))}", found=name
+            f"there is no model {name!r}: choose one of {', '.join(names)}, or add its folder", found=name
         )
-    return names[name]
+    if len(found) > 1:
+        ids = ", ".join(model_id.hex() for model_id in found)
+        raise UnknownModelError(f"several models are called {name!r}: give the id of one, {ids}", found=name)
+    return found[0]
 
 
 def by_id(model_id: bytes) -> Path:
@@ -52,7 +78,7 @@ def by_id(model_id: bytes) -> Path:
         return installed()[model_id]
     except KeyError:
         raise UnknownModelError(
-            f"this file needs the model {model_id.hex()}, which is not installed: install the version of "
-            "ppyr that wrote it",
+            f"the model {model_id.hex()} is needed, which is not installed: add the folder that holds it, or "
+            "install the version of ppyr that has it",
             found=model_id.hex(),
         ) from None

@@ -1,22 +1,14 @@
-"""A model's integers in a .safetensors file, and the digest over them that is the model's id.
-
-A model can also be a recipe, a .json file that names the models that its networks and tables come from.
-"""
+"""A model's integers, the digest over them that is the model's id, and what a file may change of them."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_safetensors
-from safetensors.numpy import save as save_safetensors
 
 from ppyr.errors import ModelError
 
@@ -26,8 +18,6 @@ ID_SIZE = 16
 ARCHITECTURE = "ppyr-stages-3"
 #: Networks of a model by distance from the finest factor of two; the last serves all that are coarser.
 STAGES = ("finest", "next", "rest")
-#: What a recipe names a model for: every network, and the tables.
-INGREDIENTS = (*STAGES, "tables")
 #: Pixels that the factors of two of a stage give, for each pixel of a large image.
 _PIXELS = {"finest": 1.0, "next": 1 / 4, "rest": 1 / 12}
 
@@ -162,13 +152,6 @@ class Weights:
                 total += tensor.size * positions * _PIXELS[stage]
         return total
 
-    def write(self, folder: Path, name: str) -> Path:
-        """Write `folder/<name>-<id>.safetensors`."""
-        metadata = {"architecture": ARCHITECTURE, "provenance": json.dumps(self.provenance, sort_keys=True)}
-        path = folder / f"{name}-{self.id.hex()}.safetensors"
-        path.write_bytes(save_safetensors(self.tensors, metadata))
-        return path
-
 
 def stage_of(level: int, levels: int) -> str:
     """The network that codes a level, of `levels` of an image, counted from the coarsest, 0."""
@@ -180,66 +163,3 @@ def part_order(name: str) -> tuple[str, str, str]:
     stage, _, rest = name.partition(".")
     layer, _, kind = rest.rpartition(".")
     return stage, kind, layer
-
-
-def read(path: Path) -> Weights:
-    """Read a model and check that it is the one that its file name says.
-
-    Raises:
-        ModelError: the file is damaged, or of another architecture or id.
-    """
-    weights = _recipe(path) if path.suffix == ".json" else _file(path)
-    if (found := weights.id.hex()) != path.stem.rpartition("-")[2]:
-        raise ModelError(
-            f"{path.name} holds the model {found}, not the one in its name: install ppyr again",
-            expected=path.stem.rpartition("-")[2],
-            found=found,
-        )
-    return weights
-
-
-def compose(sources: Mapping[str, Weights]) -> Weights:
-    """The model of networks and tables of others, by `INGREDIENTS`."""
-    tensors: Tensors = {name: sources["tables"].tensors[name] for name in ("tables", "fraction_bits")}
-    for stage in STAGES:
-        found = sources[stage].tensors.items()
-        tensors |= {name: tensor for name, tensor in found if name.startswith(f"{stage}.")}
-    provenance = {stage: sources[stage].provenance.get(stage) for stage in STAGES}
-    return Weights(tensors, provenance)
-
-
-def write_recipe(folder: Path, name: str, sources: Mapping[str, Weights]) -> Path:
-    """Write `folder/<name>-<id>.json` for what `compose` makes of `sources`."""
-    path = folder / f"{name}-{compose(sources).id.hex()}.json"
-    recipe = {ingredient: sources[ingredient].id.hex() for ingredient in INGREDIENTS}
-    path.write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
-    return path
-
-
-def _recipe(path: Path) -> Weights:
-    try:
-        recipe = json.loads(path.read_text("utf-8"))
-        found = {key: next(path.parent.glob(f"*-{recipe[key]}.safetensors")) for key in INGREDIENTS}
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
-        raise ModelError(f"{path.name} is no complete recipe of a model: install ppyr again") from error
-    files = {file: read(file) for file in set(found.values())}
-    return compose({key: files[file] for key, file in found.items()})
-
-
-def _file(path: Path) -> Weights:
-    data = path.read_bytes()
-    try:
-        tensors = load_safetensors(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        metadata = header.get("__metadata__", {})
-        provenance = json.loads(metadata.get("provenance", "{}"))
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise ModelError(f"{path.name} is no complete model file ({error}): install ppyr again") from error
-    if metadata.get("architecture") != ARCHITECTURE:
-        raise ModelError(
-            f"{path.name} is a model of architecture {metadata.get('architecture')!r}: a newer ppyr may run "
-            "it",
-            expected=ARCHITECTURE,
-            found=metadata.get("architecture"),
-        )
-    return Weights(tensors, provenance)

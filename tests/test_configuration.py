@@ -7,7 +7,7 @@ import pytest
 
 from ppyr.cli import main
 from ppyr.errors import ConfigurationError
-from ppyr.models import configuration, registry, weights
+from ppyr.models import configuration, modelfile, registry
 from ppyr.models.configuration import TrainingConfig
 from ppyr.models.data import Augmentation
 from ppyr.models.network import NetworkConfig
@@ -73,7 +73,7 @@ def test_bad_settings_are_errors(tmp_path: Path, text: str, message: str) -> Non
 def test_shipped_configurations_are_those_of_the_shipped_models(name: str) -> None:
     assert name in configuration.shipped()
     configs = configuration.read(configuration.FOLDER / f"{name}.toml")
-    model = weights.read(registry.by_id(registry.by_name(name)))
+    model = modelfile.read(registry.by_id(registry.by_name(name)))
     for stage, config in configs.items():
         assert model.provenance[stage]["config"]["network"] == asdict(config.network)
 

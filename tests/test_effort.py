@@ -84,7 +84,7 @@ def test_the_same_image_gives_the_same_bytes() -> None:
 def test_a_time_budget_ends_the_search() -> None:
     image = strange(120, 116)
     assert ppyr.encode(image, effort=9, time_budget=1e-9) == ppyr.encode(image, model="fast")
-    monotone = Adaptation(FAST.source, image)
+    monotone = Adaptation(FAST.source, [image])
     steps: list[None] = []
     monotone.run(Search(10_000), advance=lambda: steps.append(None), seconds=0.2)
     assert 0 < len(steps) < monotone.steps(Search(10_000))
@@ -132,7 +132,7 @@ def test_heads_hear_what_they_hear_in_the_whole_network() -> None:
 
 def test_the_search_estimates_what_the_changes_take() -> None:
     image = strange(150, 140)
-    search = Adaptation(FAST.source, image)
+    search = Adaptation(FAST.source, [image])
     search.run(Search(40))
     changes = with_tables(search.changes(), FAST.source, tables_of(FAST))
     payload = len(unpack(encode_changed(image, FAST, changes)).changes)

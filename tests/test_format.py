@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pytest
 
 import ppyr
-from ppyr.models import registry, weights
+from ppyr.models import modelfile, registry
+from ppyr.models.weights import Weights
 from tests import format_example, plain_decoder
 from tests.photograph import crop
 
@@ -45,7 +46,7 @@ def test_noise(channels: int, model: str) -> None:
 def loud_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A random model whose outputs reach every clamp, with fewer blocks here and there."""
     rng = np.random.default_rng(3)
-    tensors = dict(weights.read(registry.by_id(registry.by_name("default"))).tensors)
+    tensors = dict(modelfile.read(registry.by_id(registry.by_name("default"))).tensors)
     for name, tensor in tensors.items():
         if name.endswith(".weight"):
             most = 300 if tensor.shape[-1] == 1 else 64
@@ -59,8 +60,8 @@ def loud_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     shallow = {
         name: t for name, t in tensors.items() if not name.startswith(("next.trunk.", "rest.phase.10."))
     }
-    model = weights.Weights(shallow, {})
-    path = model.write(tmp_path, "loud")
+    model = Weights(shallow, {})
+    path = modelfile.write(model, tmp_path, "loud")
     monkeypatch.setattr(registry, "installed", lambda: {model.id: path})
     return "loud"
 
@@ -91,7 +92,8 @@ def test_another_model_is_refused() -> None:
 
 
 def test_a_file_of_a_composed_model_is_as_the_document_says(tmp_path: Path) -> None:
-    model = weights.read(registry.by_id(registry.by_name("fast3")))
+    model = modelfile.read(registry.by_id(registry.by_name("fast3")))
     image = crop(21, 26)
-    found, _ = plain_decoder.decode(ppyr.encode(image, effort=3), model.write(tmp_path, "fast3").read_bytes())
+    whole = modelfile.write(model, tmp_path, "fast3").read_bytes()
+    found, _ = plain_decoder.decode(ppyr.encode(image, effort=3), whole)
     assert np.array_equal(found, image)

@@ -20,9 +20,10 @@ from ppyr.bitstream.tables import TableSet
 from ppyr.effort import EFFORTS
 from ppyr.errors import ModelError, UnknownModelError
 from ppyr.geometry import shapes
-from ppyr.models import predictor, registry, weights
+from ppyr.models import modelfile, predictor, registry, weights
 from ppyr.models.grid import TableGrid
 from ppyr.models.integer import backend
+from ppyr.models.modelfile import Recipe
 from ppyr.models.predictor import Model, Predictor, layer_rules
 from ppyr.models.steps import SUBLATTICE, evaluations, steps
 from ppyr.models.weights import Weights
@@ -34,7 +35,7 @@ from .random_model import random_weights
 #: The shipped models, and the least and most multiplications that each may have for a pixel.
 MACS = {"fast": (20_000, 25_000), "default": (56_000, 70_000), "max": (125_000, 250_000)}
 PATHS = {name: registry.by_id(registry.by_name(name)) for name in MACS}
-SHIPPED = {name: weights.read(path) for name, path in PATHS.items()}
+SHIPPED = {name: modelfile.read(path) for name, path in PATHS.items()}
 RANDOM = random_weights()
 MODELS = {**SHIPPED, "random": RANDOM}
 PATH, DEFAULT = PATHS["default"], SHIPPED["default"]
@@ -152,8 +153,8 @@ def test_the_random_model_uses_many_tables() -> None:
 
 
 def test_a_written_model_is_read_back(tmp_path: Path) -> None:
-    path = RANDOM.write(tmp_path, "random")
-    read = weights.read(path)
+    path = modelfile.write(RANDOM, tmp_path, "random")
+    read = modelfile.read(path)
     assert path.name == f"random-{RANDOM.id.hex()}.safetensors"
     assert read.id == RANDOM.id
     assert read.provenance == RANDOM.provenance
@@ -185,7 +186,7 @@ def test_a_changed_tensor_is_refused(tmp_path: Path, position: int) -> None:
     data[position] ^= 1
     path.write_bytes(data)
     with pytest.raises(ModelError, match="not the one in its name") as caught:
-        weights.read(path)
+        modelfile.read(path)
     assert caught.value.expected == DEFAULT.id.hex() != caught.value.found
 
 
@@ -195,18 +196,18 @@ def test_a_truncated_model_is_refused(tmp_path: Path) -> None:
     for size in (0, 7, 8, 9, 1000, len(data) // 2, len(data) - 1):
         path.write_bytes(data[:size])
         with pytest.raises(ModelError, match="no complete model file"):
-            weights.read(path)
+            modelfile.read(path)
 
 
 def test_no_flipped_byte_of_a_model_is_overlooked(tmp_path: Path) -> None:
-    path = RANDOM.write(tmp_path, "random")
+    path = modelfile.write(RANDOM, tmp_path, "random")
     data = path.read_bytes()
     end = 8 + int.from_bytes(data[:8], "little")
     provenance = range(data.index(b'"provenance"'), data.index(b"}", data.index(b'"provenance"')))
     for position in {*range(0, end, 149), *range(end, len(data), 99991)} - set(provenance):
         path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
         try:
-            read = weights.read(path)
+            read = modelfile.read(path)
         except ModelError:
             continue
         assert read.id == RANDOM.id, position
@@ -226,7 +227,7 @@ def test_wrong_metadata_are_refused(tmp_path: Path, metadata: dict[str, str] | N
     path = tmp_path / f"random-{RANDOM.id.hex()}.safetensors"
     path.write_bytes(save(RANDOM.tensors, metadata))
     with pytest.raises(ModelError, match=message):
-        weights.read(path)
+        modelfile.read(path)
 
 
 OTHER = random_weights(1)
@@ -237,12 +238,12 @@ RECIPE = {"finest": RANDOM, "next": OTHER, "rest": OTHER, "tables": RANDOM}
 def cookbook(tmp_path: Path) -> Path:
     """A recipe, beside the models that it names."""
     for model in (RANDOM, OTHER):
-        model.write(tmp_path, "random")
-    return weights.write_recipe(tmp_path, "both", RECIPE)
+        modelfile.write(model, tmp_path, "random")
+    return Recipe({key: model.id for key, model in RECIPE.items()}).write(tmp_path, "both")
 
 
 def test_a_recipe_makes_a_model_of_two(cookbook: Path) -> None:
-    model = weights.read(cookbook)
+    model = modelfile.read(cookbook)
     assert cookbook.name == f"both-{model.id.hex()}.json"
     assert set(model.tensors) == set(RANDOM.tensors)
     for name, tensor in model.tensors.items():
@@ -254,19 +255,19 @@ def test_a_recipe_makes_a_model_of_two(cookbook: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"finest": "00"}', json.dumps(dict.fromkeys(RECIPE, "0" * 32))],
-    ids=["empty", "list", "nothing", "part", "unknown"],
+    ["", "[]", "{}", '{"finest": "00"}', json.dumps(dict.fromkeys(RECIPE, "no"))],
+    ids=["empty", "list", "nothing", "part", "no id"],
 )
 def test_a_recipe_that_leads_nowhere_is_refused(cookbook: Path, text: str) -> None:
     cookbook.write_text(text, "utf-8")
     with pytest.raises(ModelError, match="no complete recipe"):
-        weights.read(cookbook)
+        modelfile.read(cookbook)
 
 
 def test_a_recipe_for_another_model_is_refused(cookbook: Path) -> None:
     cookbook.write_text(json.dumps(dict.fromkeys(RECIPE, RANDOM.id.hex())), "utf-8")
     with pytest.raises(ModelError, match="not the one in its name"):
-        weights.read(cookbook)
+        modelfile.read(cookbook)
 
 
 def test_unknown_models_are_refused() -> None:

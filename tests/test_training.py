@@ -17,7 +17,7 @@ from ppyr.effort import encode
 from ppyr.errors import ConfigurationError, ModelError
 from ppyr.imagefile import write_image
 from ppyr.inspect import info
-from ppyr.models import checkpoint, registry, weights
+from ppyr.models import checkpoint, modelfile, registry
 from ppyr.models.checkpoint import describe
 from ppyr.models.configuration import TrainingConfig
 from ppyr.models.data import Augmentation, CropBatches, CropSize, augmented_crop, stage_batch
@@ -307,8 +307,8 @@ def test_an_exported_network_is_taken_up_again(trained: dict[str, Path], tmp_pat
 
 
 def test_a_model_knows_where_it_comes_from(trained: dict[str, Path], tmp_path: Path) -> None:
-    path = export(trained).write(tmp_path, "tiny")
-    provenance = weights.read(path).provenance
+    path = modelfile.write(export(trained), tmp_path, "tiny")
+    provenance = modelfile.read(path).provenance
     for stage in CROP_SIZES:
         assert provenance[stage]["config"]["network"] == asdict(TINY)
         assert provenance[stage]["photographs"] == describe(IMAGES)
@@ -327,7 +327,7 @@ def test_a_checkpoint_without_its_photographs_is_exported(trained: dict[str, Pat
 @pytest.mark.parametrize("gray", [True, False], ids=["gray", "rgb"])
 def test_an_exported_model_codes_images(trained: dict[str, Path], models: Path, gray: bool) -> None:
     image = crop(19, 24, gray=gray)
-    export(trained).write(models, "tiny")
+    modelfile.write(export(trained), models, "tiny")
     data = encode(image, model="tiny")
     assert np.array_equal(decode(data), image)
     assert np.array_equal(decode(data, backend="reference"), image)
@@ -360,13 +360,13 @@ def test_the_command_trains_and_exports(
         (row,) = log(tmp_path, stage)
         assert (row["step"], len(row["validation"])) == (1, 4)
     (model,) = models.glob("tiny-*.safetensors")
-    provenance = weights.read(model).provenance["finest"]
+    provenance = modelfile.read(model).provenance["finest"]
     assert (provenance["photographs"]["count"], provenance["graphics"]["count"]) == (2, 1)
     image = crop(7, 5)
     assert np.array_equal(decode(encode(image, model="tiny")), image)
 
     assert main(["train", *same.split(), "--network", "rest", "--export", "again"]) == 0
-    assert weights.read(next(models.glob("again-*"))).id == weights.read(model).id
+    assert modelfile.read(next(models.glob("again-*"))).id == modelfile.read(model).id
     assert main(["train", *same.split(), "--steps", "2"]) == 1
     assert "other settings or images" in capsys.readouterr().err
 

@@ -1,0 +1,173 @@
+"""Model files: a model's integers as .safetensors, or a recipe, a .json file that makes a model of others.
+
+A recipe names the models that networks and tables come from, and may change what they make.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
+
+from ppyr.errors import ModelError
+
+from . import registry
+from .weights import ARCHITECTURE, STAGES, Tensors, Weights
+
+#: What a recipe names a model for: every network, and the tables.
+INGREDIENTS = (*STAGES, "tables")
+
+Found = Mapping[str, tuple[int, npt.NDArray[np.int8]]]
+"""Changes as a search finds them: shift and differences by the names of `Weights.changeable`."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is made of others.
+
+    Attributes:
+        sources: ids of models by `INGREDIENTS`.
+        changes: to what they make.
+        provenance: what is known of the making of the changes.
+    """
+
+    sources: Mapping[str, bytes]
+    changes: Found = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def unchanged(self, folder: Path) -> Weights:
+        """The model before the changes; models are looked for in the recipe's folder first.
+
+        Raises:
+            UnknownModelError: one that it names is neither there nor installed.
+            ModelError: one that it names is damaged or itself a recipe.
+        """
+        files = {model_id: _source(folder, model_id) for model_id in set(self.sources.values())}
+        return compose({key: files[model_id] for key, model_id in self.sources.items()})
+
+    def make(self, folder: Path) -> Weights:
+        """The model; see `unchanged`."""
+        unchanged = self.unchanged(folder)
+        if not self.changes:
+            return unchanged
+        parts = unchanged.changeable
+        if wrong := [name for name, (_, d) in self.changes.items() if parts.get(name) != d.shape]:
+            raise ModelError(f"the recipe changes {wrong[0]}, which its model has not: make it again")
+        return unchanged.changed({n: d.astype(np.int32) << shift for n, (shift, d) in self.changes.items()})
+
+    def write(self, folder: Path, name: str) -> Path:
+        """Write `folder/<name>-<id>.json`."""
+        path = folder / f"{name}-{self.make(folder).id.hex()}.json"
+        recipe: dict[str, Any] = {key: model_id.hex() for key, model_id in self.sources.items()}
+        if self.changes:
+            recipe["changes"] = {
+                part: {
+                    "shift": shift,
+                    "shape": differences.shape,
+                    "differences": differences.ravel().tolist(),
+                }
+                for part, (shift, differences) in self.changes.items()
+            }
+            recipe["provenance"] = self.provenance
+        path.write_text(json.dumps(recipe, indent=None if self.changes else 1) + "\n", "utf-8")
+        return path
+
+
+def read(path: Path) -> Weights:
+    """Read a model and check that it is the one that its file name says.
+
+    Raises:
+        ModelError: the file is damaged, or of another architecture or id.
+        UnknownModelError: it is a recipe, and a model that it names is not installed.
+    """
+    weights = read_recipe(path).make(path.parent) if is_recipe(path) else _file(path)
+    if (found := weights.id.hex()) != path.stem.rpartition("-")[2]:
+        raise ModelError(
+            f"{path.name} holds the model {found}, not the one in its name: install ppyr again",
+            expected=path.stem.rpartition("-")[2],
+            found=found,
+        )
+    return weights
+
+
+def write(weights: Weights, folder: Path, name: str) -> Path:
+    """Write `folder/<name>-<id>.safetensors`."""
+    metadata = {
+        "architecture": ARCHITECTURE,
+        "provenance": json.dumps(weights.provenance, sort_keys=True),
+    }
+    path = folder / f"{name}-{weights.id.hex()}.safetensors"
+    path.write_bytes(save_safetensors(weights.tensors, metadata))
+    return path
+
+
+def is_recipe(path: Path) -> bool:
+    """Whether a model file is a recipe, by its name."""
+    return path.suffix == ".json"
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe, but none of the models that it names.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        sources = {key: bytes.fromhex(found[key]) for key in INGREDIENTS}
+        changes = {part: _change(**change) for part, change in found.get("changes", {}).items()}
+        provenance = dict(found.get("provenance", {}))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ModelError(f"{path.name} is no complete recipe of a model: install or make it again") from error
+    return Recipe(sources, changes, provenance)
+
+
+def compose(sources: Mapping[str, Weights]) -> Weights:
+    """The model of networks and tables of others, by `INGREDIENTS`."""
+    tensors: Tensors = {name: sources["tables"].tensors[name] for name in ("tables", "fraction_bits")}
+    for stage in STAGES:
+        found = sources[stage].tensors.items()
+        tensors |= {name: tensor for name, tensor in found if name.startswith(f"{stage}.")}
+    provenance = {stage: sources[stage].provenance.get(stage) for stage in STAGES}
+    return Weights(tensors, provenance)
+
+
+def _change(shift: int, shape: list[int], differences: list[int]) -> tuple[int, npt.NDArray[np.int8]]:
+    if not 0 <= shift < 16:
+        raise ValueError(f"a shift of {shift}")
+    return shift, np.array(differences, np.int8).reshape(shape)
+
+
+def _source(folder: Path, model_id: bytes) -> Weights:
+    beside = sorted(folder.glob(f"*-{model_id.hex()}.safetensors"))
+    path = beside[0] if beside else registry.by_id(model_id)
+    if is_recipe(path):
+        raise ModelError(f"{path.name} is a recipe: a recipe names models that are none")
+    return read(path)
+
+
+def _file(path: Path) -> Weights:
+    data = path.read_bytes()
+    try:
+        tensors = load_safetensors(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        metadata = header.get("__metadata__", {})
+        provenance = json.loads(metadata.get("provenance", "{}"))
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ModelError(f"{path.name} is no complete model file ({error}): install ppyr again") from error
+    if metadata.get("architecture") != ARCHITECTURE:
+        raise ModelError(
+            f"{path.name} is a model of architecture {metadata.get('architecture')!r}: a newer ppyr may run "
+            "it",
+            expected=ARCHITECTURE,
+            found=metadata.get("architecture"),
+        )
+    return Weights(tensors, provenance)
