@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import ppyr
@@ -91,6 +92,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     info = names.add_parser("info", help="what .ppyr files say about themselves, without decoding")
     _add_files(info)
+    _add_models(info)
     info.set_defaults(run=commands.info)
 
     verify = names.add_parser("verify", help="check every byte of .ppyr files by decoding them")
@@ -157,12 +159,24 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="use the models of this folder too, as those that PPYR_MODELS lists",
+    )
+
+
 def _add_computing(
     parser: argparse.ArgumentParser, *, model: bool = False, limit: bool = True, threads: int | None = None
 ) -> None:
     if model:
         choice = parser.add_mutually_exclusive_group()
-        choice.add_argument("--model", help="likelihood model, in place of an effort")
+        choice.add_argument(
+            "--model", metavar="NAME", help="likelihood model by name or id, in place of an effort"
+        )
         choice.add_argument(
             "-e",
             "--effort",
@@ -176,6 +190,12 @@ def _add_computing(
             metavar="SECONDS",
             help="stop fitting the model to an image after this time",
         )
+        parser.add_argument(
+            "--embed",
+            action="store_true",
+            help="store the changes of an adapted model in the file, which then decodes without it",
+        )
+    _add_models(parser)
     parser.add_argument("--backend", default="auto", choices=["auto", "reference", "torch"])
     parser.add_argument(
         "-T", "--threads", type=positive, default=threads, metavar="N", help="threads to compute on"
@@ -209,6 +229,11 @@ def _prepare(args: argparse.Namespace) -> None:
         from ppyr.threads import use_threads
 
         use_threads(args.threads)
+    if folders := getattr(args, "models", []):
+        from ppyr.models import registry
+
+        for folder in folders:
+            registry.add(Path(folder))
     if getattr(args, "max_pixels", None) is not None:
         from PIL import Image
 

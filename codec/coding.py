@@ -16,7 +16,6 @@ import numpy.typing as npt
 from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
 from ppyr.bitstream.container import Container, Header, pack, pixel_digest, read_header, unpack
 from ppyr.bitstream.tables import TableSet
-from ppyr.changes import Change, apply_changes, pack_changes, unpack_changes
 from ppyr.errors import (
     ChecksumError,
     FormatError,
@@ -27,6 +26,7 @@ from ppyr.errors import (
 )
 from ppyr.geometry import Level, shapes
 from ppyr.models import predictor
+from ppyr.models.changes import Change, apply_changes, pack_changes, unpack_changes
 from ppyr.pyramid import build, merge
 
 if TYPE_CHECKING:

@@ -159,7 +159,8 @@ def _places(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _density(args: argparse.Namespace) -> dict[str, Any]:
-    return {"effort": args.effort, "model": args.model, "time_budget": args.time_budget}
+    names = ("effort", "model", "embed", "time_budget")
+    return {name: getattr(args, name) for name in names}
 
 
 def _max_pixels(args: argparse.Namespace) -> int | None:

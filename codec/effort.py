@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from ppyr.changes import Change, pack_changes, with_tables
 from ppyr.coding import CodedLevel, assemble, encode_changed, encode_levels, samples, tables_of
 from ppyr.errors import ConfigurationError, ModelError
-from ppyr.models import predictor, registry
+from ppyr.models import modelfile, predictor, registry
+from ppyr.models.changes import Change, pack_changes, unpack_changes, with_tables
 from ppyr.models.search import Search
 from ppyr.models.weights import STAGES, stage_of
 
@@ -23,10 +23,14 @@ DEFAULT_EFFORT = 5
 
 @dataclass(frozen=True)
 class Effort:
-    """A model by name, and the searches for changes to it, one after the other."""
+    """A model by name, and the searches for changes to it, one after the other.
+
+    Where another model gives a smaller file without any search, that file is taken.
+    """
 
     model: str
     searches: tuple[Search, ...] = ()
+    otherwise: str | None = None
 
 
 _HEADS, _LAYERS, _LONG = Search(60), Search(100, all_layers=True), Search(300, all_layers=True, rate=0.5)
@@ -38,10 +42,10 @@ EFFORTS = {
     3: Effort("fast3"),
     4: Effort("fast3"),
     5: Effort("default"),
-    6: Effort("max"),
-    7: Effort("max", (_HEADS,)),
-    8: Effort("max", (_HEADS, _LAYERS)),
-    9: Effort("max", (_HEADS, _LAYERS, _LONG)),
+    6: Effort("max", (), "default"),
+    7: Effort("max", (_HEADS,), "default"),
+    8: Effort("max", (_HEADS, _LAYERS), "default"),
+    9: Effort("max", (_HEADS, _LAYERS, _LONG), "default"),
 }
 
 
@@ -50,6 +54,7 @@ def encode(
     *,
     effort: int | None = None,
     model: str | None = None,
+    embed: bool = False,
     backend: str = "auto",
     time_budget: float | None = None,
     seed: int = 0,
@@ -61,7 +66,9 @@ def encode(
         image: (H, W), (H, W, 1) or (H, W, 3), uint8, gray or RGB.
         effort: 1 (fast) to 9 (small), 5 by default; from 7 on the model is fitted to the image, which takes
             much longer than to decode.
-        model: name of a likelihood model, in place of an effort.
+        model: name or id of a likelihood model, in place of an effort.
+        embed: whether a model that was adapted to a collection is stored as changes to the one that it was
+            made from, so that the file decodes without it.
         backend: auto, reference or torch; all give the same bytes.
         time_budget: seconds after which fitting stops, without a limit by default. A budget that is reached
             makes the bytes depend on the machine's speed.
@@ -75,11 +82,27 @@ def encode(
         ModelError: the model or the backend does not compute exactly here.
     """
     chosen = _chosen(effort, model)
-    prepared = predictor.load(registry.by_name(chosen.model), backend)
-    if not chosen.searches:
-        return encode_changed(image, prepared, [])
-    deadline = math.inf if time_budget is None else time.monotonic() + time_budget
-    return _fitted(image, prepared, chosen.searches, deadline, seed, progress)
+    model_id = registry.by_name(chosen.model)
+    prepared, changes = _embedded(model_id, backend) if embed else (predictor.load(model_id, backend), [])
+    if chosen.searches:
+        deadline = math.inf if time_budget is None else time.monotonic() + time_budget
+        data = _fitted(image, prepared, chosen.searches, deadline, seed, progress)
+    else:
+        data = encode_changed(image, prepared, changes)
+    if chosen.otherwise is None:
+        return data
+    other = predictor.load(registry.by_name(chosen.otherwise), backend)
+    return min(data, encode_changed(image, other, []), key=len)
+
+
+def _embedded(model_id: bytes, backend: str) -> tuple[predictor.Model, list[Change]]:
+    """A model as the changes to another one that its recipe says; as itself where there are none."""
+    path = registry.by_id(model_id)
+    recipe = modelfile.read_recipe(path) if modelfile.is_recipe(path) else None
+    if recipe is None or not recipe.changes:
+        return predictor.load(model_id, backend), []
+    unchanged = predictor.load(recipe.unchanged(path.parent).id, backend)
+    return unchanged, unpack_changes(recipe.changes, unchanged.source, tables_of(unchanged))
 
 
 def _chosen(effort: int | None, model: str | None) -> Effort:
@@ -97,7 +120,7 @@ def _chosen(effort: int | None, model: str | None) -> Effort:
 
 
 @dataclass(frozen=True)
-class _Stage:
+class CodedStage:
     """The levels of a stage under changes to its network, and the bytes of both."""
 
     levels: list[CodedLevel]
@@ -116,7 +139,7 @@ def _fitted(
     """The smallest file of those without changes and after each search, for each stage by itself."""
     from ppyr.models.adaptation import Adaptation
 
-    best = _stages(image, model, [])
+    best = coded_stages(image, model, [])
     adaptation = Adaptation(model.source, [samples(image)], seed)
     work = [adaptation.work(search) for search in searches]
     steps = sum(adaptation.steps(search) for search in searches)
@@ -129,7 +152,7 @@ def _fitted(
             adaptation.run(search, advance=bar.update, seconds=left * share)
             found = with_tables(adaptation.changes(), model.source, tables_of(model))
             try:
-                stages = _stages(image, model, found)
+                stages = coded_stages(image, model, found)
             except ModelError:  # sums that a changed layer can reach are not exact: the search went too far
                 continue
             best = {stage: min(best[stage], stages[stage], key=lambda one: one.size) for stage in STAGES}
@@ -138,7 +161,10 @@ def _fitted(
     return assemble(image, model, levels, changes)
 
 
-def _stages(image: npt.NDArray[np.uint8], model: predictor.Model, changes: list[Change]) -> dict[str, _Stage]:
+def coded_stages(
+    image: npt.NDArray[np.uint8], model: predictor.Model, changes: list[Change]
+) -> dict[str, CodedStage]:
+    """The levels of an image by the networks that code them, under a model that is changed."""
     levels = encode_levels(image, model, changes)
     found = {}
     for stage in STAGES:
@@ -146,5 +172,5 @@ def _stages(image: npt.NDArray[np.uint8], model: predictor.Model, changes: list[
         changed = [change for change in changes if change.part.startswith(f"{stage}.")]
         size = sum(len(level.stream) for level in mine)
         size += len(pack_changes(changed, model.source, tables_of(model)))
-        found[stage] = _Stage(mine, changed, size)
+        found[stage] = CodedStage(mine, changed, size)
     return found

@@ -60,6 +60,7 @@ def compress_file(
     *,
     effort: int | None = None,
     model: str | None = None,
+    embed: bool = False,
     backend: str = "auto",
     time_budget: float | None = None,
     progress: bool = False,
@@ -75,6 +76,7 @@ def compress_file(
         target: path or open binary file to write; a path appears whole or not at all.
         effort: see `ppyr.encode`.
         model: likewise.
+        embed: likewise.
         backend: likewise.
         time_budget: likewise.
         progress: likewise.
@@ -95,7 +97,13 @@ def compress_file(
     original = read_bytes(source)
     image = read_image(io.BytesIO(original), strip=strip, max_pixels=max_pixels)
     data = encode(
-        image, effort=effort, model=model, backend=backend, time_budget=time_budget, progress=progress
+        image,
+        effort=effort,
+        model=model,
+        embed=embed,
+        backend=backend,
+        time_budget=time_budget,
+        progress=progress,
     )
     if verify and not np.array_equal(decode(data, backend=backend, max_pixels=None), image):
         raise ModelError("the image does not decode to itself, nothing was written: try --backend reference")

@@ -1,4 +1,4 @@
-"""`ppyr train`: from folders of photographs to the networks of a likelihood model, and to a model file."""
+"""`ppyr train`: from folders of photographs to a model file, by training networks or adapting a model."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import torch
 
 from ppyr.arguments import not_negative, positive
 from ppyr.calibration import calibrate
+from ppyr.collection import adapt
 from ppyr.errors import PpyrError, UnsupportedImageError
 from ppyr.imagefile import READABLE, read_image
 from ppyr.models import configuration, modelfile
 from ppyr.models.export import export
+from ppyr.models.search import Search
 from ppyr.models.train import GRAPHICS_SIDE, TRAINING_SIDE, VALIDATION_SIDE, train
 from ppyr.models.weights import STAGES
 from ppyr.plan import UsageError, expand
@@ -24,17 +26,25 @@ from ppyr.report import Reporter, describe
 
 #: Coarse to fine: a network can begin with the one before it.
 TRAINING_ORDER = STAGES[::-1]
+ADAPTING_STEPS = 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `ppyr train`."""
     parser.description = (
         "Train the networks of a likelihood model. A run that was interrupted goes on where it was when the "
-        "same command is given again."
+        "same command is given again. With --adapt, change a model that is there to suit a collection of "
+        "images of any size."
     )
     parser.add_argument(
         "folder", metavar="FOLDER", help=f"photographs, {TRAINING_SIDE} pixels a side or larger"
     )
+    parser.add_argument(
+        "--adapt",
+        action="store_true",
+        help="change the model --model to suit the images of FOLDER, and write it as --export",
+    )
+    parser.add_argument("--model", metavar="NAME", help="the model that --adapt changes (default: default)")
     parser.add_argument(
         "--validation",
         metavar="FOLDER",
@@ -55,7 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
-        "--steps", type=positive, metavar="N", help="training steps of each network (default: the CONFIG's)"
+        "--steps",
+        type=positive,
+        metavar="N",
+        help=f"steps for each network (default: the CONFIG's), or of --adapt (default: {ADAPTING_STEPS})",
     )
     parser.add_argument(
         "--start",
@@ -80,12 +93,18 @@ def run(args: argparse.Namespace) -> int:
     """Train, and export if asked; gives the exit code.
 
     Raises:
-        UsageError: a folder has no image files, or the networks to export would not all be there.
+        UsageError: a folder has no image files, the networks to export would not all be there, or an option
+            does not go with --adapt or without it.
         UnsupportedImageError: no photograph is large enough.
         ConfigurationError: the configuration has a setting that is not known or out of range.
         ModelError: a checkpoint is damaged, or was made with other settings or images; or the model to start
-            from is damaged or has networks of other sizes.
+            from is damaged or has networks of other sizes; or the one to adapt was adapted already.
+        UnknownModelError: there is no such model to adapt.
     """
+    if args.adapt:
+        return _adapt(args)
+    if args.model:
+        raise UsageError("--model goes with --adapt: to train networks further, give --start")
     stages = TRAINING_ORDER if args.network == "all" else (args.network,)
     output = Path(args.output)
     checkpoints = {stage: output / f"{stage}.pt" for stage in STAGES}
@@ -123,8 +142,34 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _adapt(args: argparse.Namespace) -> int:
+    """Adapt a model to a folder of images and write it."""
+    if not args.export:
+        raise UsageError("--adapt needs a name for the model that it writes: give --export")
+    if extra := [name for name in ("validation", "graphics", "start") if getattr(args, name)]:
+        raise UsageError(f"--{extra[0]} does not go with --adapt: leave it out")
+    reporter = Reporter(quiet=args.quiet)
+    images = read_images(args.folder, 1, reporter)
+    search = Search(args.steps or ADAPTING_STEPS, all_layers=True)
+    found = adapt(images, args.model or "default", search, progress=not args.quiet and sys.stderr.isatty())
+    output = Path(args.output)
+    output.mkdir(parents=True, exist_ok=True)
+    path = found.recipe.write(output, args.export)
+    reporter.note(
+        f"the model is {path}: {found.images} images lose {found.before - found.after:,} of {found.before:,} "
+        f"bytes, and gain {len(found.recipe.changes):,} bytes each where it is embedded"
+    )
+    return 0
+
+
 def load_images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
-    """Every image of a folder as (H, W, 3) uint8; a line is printed for each that is left out.
+    """What `read_images` gives, gray images too as (H, W, 3)."""
+    images = read_images(folder, side, reporter)
+    return [np.dstack([image] * 3) if image.ndim == 2 else image for image in images]
+
+
+def read_images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
+    """Every image of a folder, (H, W) or (H, W, 3) uint8; a line is printed for each that is left out.
 
     Raises:
         UsageError: the folder has no image files.
@@ -141,7 +186,7 @@ def load_images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
             height, width = image.shape[:2]
             reporter.note(f"{file} is left out: {width} x {height} is less than {side} pixels a side")
             continue
-        images.append(np.dstack([image] * 3) if image.ndim == 2 else image)
+        images.append(image)
     if not images:
         raise UnsupportedImageError(
             f"{folder} has no image of {side} pixels a side: add larger ones", expected=side

@@ -344,7 +344,7 @@ class Adaptation:
                 changing.rounded = part >= ROUNDED_FROM
             loss = next(batches) + PRUDENCE * net.description() / pixels
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             advance()
 

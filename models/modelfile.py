@@ -6,27 +6,26 @@ A recipe names the models that networks and tables come from, and may change wha
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
+from ppyr.bitstream.tables import TableSet
 from ppyr.errors import ModelError
 
 from . import registry
+from .changes import apply_changes, unpack_changes
 from .weights import ARCHITECTURE, STAGES, Tensors, Weights
 
 #: What a recipe names a model for: every network, and the tables.
 INGREDIENTS = (*STAGES, "tables")
-
-Found = Mapping[str, tuple[int, npt.NDArray[np.int8]]]
-"""Changes as a search finds them: shift and differences by the names of `Weights.changeable`."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,16 @@ class Recipe:
 
     Attributes:
         sources: ids of models by `INGREDIENTS`.
-        changes: to what they make.
+        changes: to what they make, as `changes.pack_changes` gives them.
         provenance: what is known of the making of the changes.
     """
 
     sources: Mapping[str, bytes]
-    changes: Found = field(default_factory=dict)
+    changes: bytes = b""
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def unchanged(self, folder: Path) -> Weights:
-        """The model before the changes; models are looked for in the recipe's folder first.
+        """The model before the changes; models are looked for in `folder`, the recipe's, first.
 
         Raises:
             UnknownModelError: one that it names is neither there nor installed.
@@ -54,30 +53,25 @@ class Recipe:
         return compose({key: files[model_id] for key, model_id in self.sources.items()})
 
     def make(self, folder: Path) -> Weights:
-        """The model; see `unchanged`."""
+        """The model; see `unchanged`.
+
+        Raises:
+            FormatError: the changes are damaged.
+        """
         unchanged = self.unchanged(folder)
         if not self.changes:
             return unchanged
-        parts = unchanged.changeable
-        if wrong := [name for name, (_, d) in self.changes.items() if parts.get(name) != d.shape]:
-            raise ModelError(f"the recipe changes {wrong[0]}, which its model has not: make it again")
-        return unchanged.changed({n: d.astype(np.int32) << shift for n, (shift, d) in self.changes.items()})
+        tables = TableSet(unchanged.tensor("tables", np.uint32))
+        return apply_changes(unchanged, unpack_changes(self.changes, unchanged, tables))
 
     def write(self, folder: Path, name: str) -> Path:
         """Write `folder/<name>-<id>.json`."""
         path = folder / f"{name}-{self.make(folder).id.hex()}.json"
         recipe: dict[str, Any] = {key: model_id.hex() for key, model_id in self.sources.items()}
         if self.changes:
-            recipe["changes"] = {
-                part: {
-                    "shift": shift,
-                    "shape": differences.shape,
-                    "differences": differences.ravel().tolist(),
-                }
-                for part, (shift, differences) in self.changes.items()
-            }
+            recipe["changes"] = b64encode(self.changes).decode()
             recipe["provenance"] = self.provenance
-        path.write_text(json.dumps(recipe, indent=None if self.changes else 1) + "\n", "utf-8")
+        path.write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
         return path
 
 
@@ -86,6 +80,7 @@ def read(path: Path) -> Weights:
 
     Raises:
         ModelError: the file is damaged, or of another architecture or id.
+        FormatError: it is a recipe, and its changes are damaged.
         UnknownModelError: it is a recipe, and a model that it names is not installed.
     """
     weights = read_recipe(path).make(path.parent) if is_recipe(path) else _file(path)
@@ -123,9 +118,9 @@ def read_recipe(path: Path) -> Recipe:
     try:
         found = json.loads(path.read_text("utf-8"))
         sources = {key: bytes.fromhex(found[key]) for key in INGREDIENTS}
-        changes = {part: _change(**change) for part, change in found.get("changes", {}).items()}
+        changes = b64decode(found.get("changes", ""), validate=True)
         provenance = dict(found.get("provenance", {}))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path.name} is no complete recipe of a model: install or make it again") from error
     return Recipe(sources, changes, provenance)
 
@@ -138,12 +133,6 @@ def compose(sources: Mapping[str, Weights]) -> Weights:
         tensors |= {name: tensor for name, tensor in found if name.startswith(f"{stage}.")}
     provenance = {stage: sources[stage].provenance.get(stage) for stage in STAGES}
     return Weights(tensors, provenance)
-
-
-def _change(shift: int, shape: list[int], differences: list[int]) -> tuple[int, npt.NDArray[np.int8]]:
-    if not 0 <= shift < 16:
-        raise ValueError(f"a shift of {shift}")
-    return shift, np.array(differences, np.int8).reshape(shape)
 
 
 def _source(folder: Path, model_id: bytes) -> Weights:

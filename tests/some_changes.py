@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppyr.changes import Change
+from ppyr.models.changes import Change
 from ppyr.models.weights import Weights, part_order
 
 #: Parts and shifts.

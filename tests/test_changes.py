@@ -13,10 +13,10 @@ import ppyr
 from ppyr.bitstream.container import Container, pack, unpack
 from ppyr.bitstream.tables import TableSet
 from ppyr.bitstream.varint import write_varint
-from ppyr.changes import Change, apply_changes, pack_changes, unpack_changes, with_tables
 from ppyr.coding import encode_changed
 from ppyr.errors import FormatError, ModelError
 from ppyr.models import predictor, registry
+from ppyr.models.changes import Change, apply_changes, pack_changes, unpack_changes, with_tables
 from ppyr.models.weights import part_order
 from tests import plain_decoder
 

@@ -5,34 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
 import ppyr
 from ppyr.bitstream.container import unpack
-from ppyr.changes import with_tables
 from ppyr.coding import encode_changed, tables_of
 from ppyr.effort import EFFORTS, Effort
 from ppyr.errors import ConfigurationError
 from ppyr.models import adaptation, predictor, registry
 from ppyr.models.adaptation import Adaptation, ChangedNet
+from ppyr.models.changes import with_tables
 from ppyr.models.data import stage_batch
 from ppyr.models.export import network
 from ppyr.models.search import Search
 from ppyr.models.weights import STAGES, stage_of
 
-from .photograph import crop
+from .photograph import crop, squares
 
 FAST = predictor.load(registry.by_name("fast"))
 HEADS, LAYERS = Search(8), Search(8, all_layers=True)
-
-
-def strange(height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Squares of random colours, like no photograph: there is much to learn."""
-    shape = -(-height // 4), -(-width // 4), 3
-    colours = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    return np.ascontiguousarray(colours.repeat(4, 0).repeat(4, 1)[:height, :width])
 
 
 @pytest.fixture(autouse=True)
@@ -50,17 +42,28 @@ def test_efforts_go_from_fast_to_dense() -> None:
     assert list(EFFORTS) == list(range(1, 10))
     assert EFFORTS[1].model == "fast"
     assert EFFORTS[5] == Effort("default")
-    work = [predictor.load(registry.by_name(EFFORTS[e].model)).source.macs_per_pixel for e in range(1, 9)]
-    assert work[:6] == sorted(work[:6])
-    assert len(set(work[:6])) == 5
+    work = [predictor.load(registry.by_name(EFFORTS[e].model)).source.macs_per_pixel for e in range(1, 7)]
+    assert work == sorted(work)
+    assert len(set(work)) == 5
+    assert EFFORTS[6].otherwise == EFFORTS[5].model
     for lower, higher in ((6, 7), (7, 8)):
         assert EFFORTS[higher].model == EFFORTS[lower].model
+        assert EFFORTS[higher].otherwise == EFFORTS[lower].otherwise
         assert EFFORTS[higher].searches[:-1] == EFFORTS[lower].searches
+
+
+@pytest.mark.parametrize("models", [("fast", "default"), ("default", "fast")])
+def test_an_effort_takes_the_smaller_file(models: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EFFORTS, 9, Effort(models[0], (), models[1]))
+    image = crop(50, 60)
+    files = [ppyr.encode(image, model=model) for model in models]
+    assert len(files[0]) != len(files[1])
+    assert ppyr.encode(image, effort=9) == min(files, key=len)
 
 
 @pytest.mark.parametrize("gray", [False, True], ids=["colour", "gray"])
 def test_a_fitted_file_is_smaller_and_comes_back(gray: bool) -> None:
-    image = strange(150, 140)[..., 1].copy() if gray else strange(150, 140)
+    image = squares(150, 140)[..., 1].copy() if gray else squares(150, 140)
     plain, fitted = ppyr.encode(image, model="fast"), ppyr.encode(image, effort=9)
     assert len(fitted) < len(plain)
     assert ppyr.info(fitted).changes > 0
@@ -73,7 +76,7 @@ def test_changes_that_do_not_pay_are_left_out() -> None:
 
 
 def test_the_same_image_gives_the_same_bytes() -> None:
-    image = strange(120, 116)
+    image = squares(120, 116)
     one, again = (ppyr.encode(image, effort=9) for _ in range(2))
     other = ppyr.encode(image, effort=9, seed=5)
     assert one == again
@@ -82,7 +85,7 @@ def test_the_same_image_gives_the_same_bytes() -> None:
 
 
 def test_a_time_budget_ends_the_search() -> None:
-    image = strange(120, 116)
+    image = squares(120, 116)
     assert ppyr.encode(image, effort=9, time_budget=1e-9) == ppyr.encode(image, model="fast")
     monotone = Adaptation(FAST.source, [image])
     steps: list[None] = []
@@ -91,7 +94,7 @@ def test_a_time_budget_ends_the_search() -> None:
 
 
 def test_progress_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    ppyr.encode(strange(40, 40), effort=9, progress=True)
+    ppyr.encode(squares(40, 40), effort=9, progress=True)
     assert "fitting" in capsys.readouterr().err
 
 
@@ -131,7 +134,7 @@ def test_heads_hear_what_they_hear_in_the_whole_network() -> None:
 
 
 def test_the_search_estimates_what_the_changes_take() -> None:
-    image = strange(150, 140)
+    image = squares(150, 140)
     search = Adaptation(FAST.source, [image])
     search.run(Search(40))
     changes = with_tables(search.changes(), FAST.source, tables_of(FAST))
