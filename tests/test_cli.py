@@ -253,13 +253,14 @@ def test_options_reach_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
         return compress_file(*paths, force=True)
 
     monkeypatch.setattr(files, "compress_file", look)
-    words = "--model other --time-budget 2.5 --backend reference --no-verify --strip exif,dpi"
+    words = "--model other --embed --time-budget 2.5 --backend reference --no-verify --strip exif,dpi"
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
     assert main(["compress", "-q", *words.split(), "photo.png"]) == 0
     assert main(["compress", "-qf", "--max-pixels", "0", "photo.png"]) == 0
     assert seen[0] == {
         "effort": None,
         "model": "other",
+        "embed": True,
         "time_budget": 2.5,
         "progress": False,
         "backend": "reference",

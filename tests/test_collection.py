@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -148,7 +149,7 @@ def test_a_recipe_with_damaged_changes_is_refused(adapted: Path, tmp_path: Path)
 
 
 def encoded(recipe: Recipe) -> str:
-    return modelfile.b64encode(recipe.changes).decode()
+    return b64encode(recipe.changes).decode()
 
 
 def test_a_recipe_of_recipes_is_refused(tmp_path: Path) -> None:
