@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,6 +130,62 @@ def rounding(results: Path) -> str:
     return _table(head, rows)
 
 
+def efforts(results: Path) -> str:
+    """What each effort wins and costs on some images of every set."""
+    parts = []
+    for name, title in SETS.items():
+        found = load(results / "effort" / f"{name}.json")
+        if found:
+            parts.append(_efforts(title, found))
+    return "\n".join(parts)
+
+
+def _efforts(title: str, found: Mapping[str, Any]) -> str:
+    images = list(found["images"].values())
+    numbers = list(images[0]["efforts"])
+    total = {n: sum(image["efforts"][n]["bytes"] for image in images) for n in numbers}
+    peers = {n: sum(image["peers"][n]["bytes"] for image in images) for n in images[0]["peers"]}
+    rows = []
+    for number, below in zip(numbers, [None, *numbers], strict=False):
+        mine = [image["efforts"][number] for image in images]
+        worst = (
+            max(image["efforts"][number]["bytes"] / image["efforts"][below]["bytes"] for image in images)
+            if below
+            else None
+        )
+        rows.append(
+            (
+                number,
+                f"{total[number]:,}",
+                _percent(total[number] / total[below]) if below else "",
+                _percent(worst) if worst else "",
+                f"{sum(one['changes'] for one in mine) / len(mine):,.0f}",
+                f"{sum(one['encode_seconds'] for one in mine) / len(mine):,.1f} s",
+                f"{sum(one['decode_seconds'] for one in mine) / len(mine):,.2f} s",
+                f"{median(one['decode_ratio'] for one in mine):.2f}"
+                if any(o["changes"] for o in mine)
+                else "",
+                f"{total[number] / peers[REFERENCE]:.3f}",
+            )
+        )
+    for peer, size in peers.items():
+        seconds = sum(image["peers"][peer]["encode_seconds"] for image in images) / len(images)
+        ratio = f"{size / peers[REFERENCE]:.3f}"
+        rows.append((CODECS[peer], f"{size:,}", "", "", "", f"{seconds:,.1f} s", "", "", ratio))
+    head = (
+        f"{title}, {len(images)} images",
+        "bytes",
+        "to the effort below",
+        "at most",
+        "bytes of changes",
+        "encode",
+        "decode",
+        "/ unchanged",
+        "/ e9",
+    )
+    return _table(head, rows)
+
+
 def _percent(ratio: float) -> str:
     return f"{100 * (ratio - 1):+.2f} %"
 
@@ -140,6 +197,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
     "README.md": {"density": density},
+    "docs/effort.md": {"efforts": efforts},
     "docs/model.md": {
         "experiments": experiments,
         "families": families,

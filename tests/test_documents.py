@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import density
+from benchmarks import density, effort
 from benchmarks.tables import BLOCKS, CODECS, ROOT, fill, filled
 from benchmarks.tables import density as density_tables
+from benchmarks.tables import efforts as efforts_table
 from ppyr import cli
 from ppyr.bench import PEERS
+from ppyr.effort import EFFORTS, Effort
 from ppyr.imagefile import write_image
+from ppyr.models import adaptation
+from ppyr.models.search import Search
 
-from .photograph import crop
+from .photograph import crop, squares
 
 COMMANDS = ("README.md", "docs/training.md")
 DOCUMENTS = (*COMMANDS, "docs/effort.md", "docs/model.md")
@@ -82,6 +86,38 @@ def test_the_tables_show_a_measured_set(
     assert f" | {totals['bytes'] / jpegxl['bytes']:.3f} | " in ours
     assert {line.count("|") for line in (header, rule, ours, *peers)} == {8}
     assert found["versions"]["torch"] in conditions
+
+
+def test_efforts_are_measured_and_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in "abc":
+        write_image(squares(120, 116, ord(name)), images / f"{name}.png")
+    monkeypatch.setattr(effort, "RESULTS", tmp_path / "effort")
+    monkeypatch.setattr(adaptation, "LEAST_PIXELS", 1 << 10)
+    monkeypatch.setitem(EFFORTS, 9, Effort("fast", (Search(40),)))
+    command = ["effort", "cq100", str(images), "--every", "2", "--efforts", "1", "9"]
+    monkeypatch.setattr(sys, "argv", command)
+    effort.main()
+    capsys.readouterr()
+    found = json.loads((tmp_path / "effort" / "cq100.json").read_text("utf-8"))["images"]
+    assert list(found) == ["a.png", "c.png"]
+    for image in found.values():
+        assert image["efforts"]["1"]["changes"] == 0 < image["efforts"]["9"]["changes"]
+        assert image["efforts"]["9"]["bytes"] < image["efforts"]["1"]["bytes"]
+        assert image["efforts"]["1"]["decode_ratio"] == 1
+    header, _, first, last, *peers = efforts_table(tmp_path).splitlines()
+    assert header.startswith("| CQ100, 2 images | bytes | to the effort below |")
+    sizes = [sum(image["efforts"][number]["bytes"] for image in found.values()) for number in "19"]
+    assert first.startswith(f"| 1 | {sizes[0]:,} |  |  | 0 |")
+    assert last.startswith(f"| 9 | {sizes[1]:,} | {100 * (sizes[1] / sizes[0] - 1):+.2f} % |")
+    assert len(peers) == 2
+    plot = tmp_path / "plot.svg"
+    monkeypatch.setattr(sys, "argv", ["effort", "--draw", str(plot)])
+    effort.main()
+    assert "CQ100, 2 images" in plot.read_text("utf-8")
 
 
 def test_every_peer_has_a_title() -> None:
