@@ -165,7 +165,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FOLDER",
-        help="use the models of this folder too, as those that PPYR_MODELS lists",
+        help="use the models of this folder too, as those that PPYR_MODEL_PATH lists",
     )
 
 

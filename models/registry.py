@@ -1,7 +1,7 @@
 """The models that are installed, by name and by id, without loading any.
 
 Model files are `<name>-<id>.safetensors`, or `.json` for recipes, the id in hexadecimal digits: those of the
-package, those in the folders that the environment variable PPYR_MODELS lists, and those of `add`.
+package, those in the folders that the environment variable PPYR_MODEL_PATH lists, and those of `add`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from ppyr.errors import UnknownModelError
 
 WEIGHTS = Path(__file__).parent / "weights"
-VARIABLE = "PPYR_MODELS"
+VARIABLE = "PPYR_MODEL_PATH"
 
 _added: list[Path] = []
 
