@@ -50,14 +50,16 @@ def adapted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adaptation, "LEAST_PIXELS", 1 << 10)
+        patch.setattr(registry, "_added", [])
         found = adapt(IMAGES, "fast", SEARCH)
-    assert found.images == len(IMAGES)
-    assert found.after + len(found.recipe.changes) < found.before
-    assert found.before == sum(level_bytes(ppyr.encode(image, model="fast")) for image in IMAGES)
-    assert found.recipe.provenance == {"images": len(IMAGES), "steps": SEARCH.steps, "seed": 0}
-    found.recipe.write(folder, "mine")
-    registry.add(folder)
-    assert found.after == sum(level_bytes(ppyr.encode(image, model="mine")) for image in IMAGES)
+        assert found.images == len(IMAGES)
+        assert found.after + len(found.recipe.changes) < found.before
+        assert found.before == sum(level_bytes(ppyr.encode(image, model="fast")) for image in IMAGES)
+        assert found.recipe.provenance == {"images": len(IMAGES), "steps": SEARCH.steps, "seed": 0}
+        found.recipe.write(folder, "mine")
+        registry.add(folder)
+        assert found.after == sum(level_bytes(ppyr.encode(image, model="mine")) for image in IMAGES)
+    registry.installed.cache_clear()
     return folder
 
 
