@@ -19,11 +19,10 @@ from torch import Tensor
 from benchmarks.validation import validation
 from ppyr.bench import environment
 from ppyr.models.export import network
-from ppyr.models.grid import SHAPES
+from ppyr.models.grid import SCALES_PER_OCTAVE, SHAPES
 from ppyr.models.likelihood import (
     ALPHABET,
     SCALES,
-    SCALES_PER_OCTAVE,
     SMALLEST_SCALE,
     TOTAL,
     bits,

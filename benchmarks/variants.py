@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ppyr.models.features import ZERO_POINT
-from ppyr.models.likelihood import SCALES_PER_OCTAVE, SMALLEST_SCALE
+from ppyr.models.grid import SCALES_PER_OCTAVE
+from ppyr.models.likelihood import SMALLEST_SCALE
 from ppyr.models.network import UNIT, Conv, StageNet
 from ppyr.models.predictor import PLANES
 

@@ -9,12 +9,15 @@ tables fast: one call into constriction per table. Those under folded tables com
     encoder.put(symbols, table_numbers, centres)        symbols = decoder.get(table_numbers, centres)
     data = encoder.finish()                             decoder.finish()
 
-Both sides name their batches in the same order. ANS is a stack, so the encoder keeps them and pushes the last
+Raw bits, all of whose values are equally likely, come in batches of their own: `put_raw` and `get_raw`. Both
+sides name their batches in the same order. ANS is a stack, so the encoder keeps them and pushes the last
 one first when it finishes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +26,7 @@ from constriction import stream
 
 from ppyr.errors import FormatError, ModelError
 
-from .tables import Centres, Symbols, TableNumbers, TableSet
+from .tables import INFORMATION_DIGITS, Centres, Symbols, TableNumbers, TableSet
 
 _WORD = np.dtype("<u4")
 _FOLDED = stream.model.Categorical(perfect=False)
@@ -71,6 +74,26 @@ def group_by_table(tables: TableSet, table_numbers: TableNumbers, centres: Centr
     return Grouping(np.concatenate((shared, own)), groups, len(shared))
 
 
+def _raw_groups(bits: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], list[tuple[int, int, int]]]:
+    """Order of a batch of raw bits, by their number, and number, start and stop of those with any."""
+    order = np.argsort(bits, kind="stable")
+    stops = np.cumsum(np.bincount(bits, minlength=1))
+    starts = [0, *stops[:-1].tolist()]
+    found = zip(range(len(stops)), starts, stops.tolist(), strict=True)
+    return order, [(number, start, stop) for number, start, stop in found if number and stop > start]
+
+
+def _push_raw(values: npt.NDArray[np.int32], groups: list[tuple[int, int, int]], coder: Any) -> None:
+    for number, start, stop in reversed(groups):
+        coder.encode_reverse(values[start:stop], _raw_model(number))
+
+
+@cache
+def _raw_model(number: int) -> Any:
+    """The constriction model of so many raw bits: every value has the frequency 2^(24 - number)."""
+    return stream.model.Uniform(1 << number)
+
+
 class StreamEncoder:
     """Codes batches of symbols into one ANS stream.
 
@@ -81,7 +104,7 @@ class StreamEncoder:
     def __init__(self, tables: TableSet) -> None:
         self.information = 0
         self._tables = tables
-        self._batches: list[tuple[Symbols, TableNumbers, Centres, list[Group]]] = []
+        self._batches: list[Callable[[Any], None]] = []
 
     def put(self, symbols: Symbols, table_numbers: TableNumbers, centres: Centres) -> None:
         """Appends a batch, in decoding order; an empty one is allowed.
@@ -99,22 +122,38 @@ class StreamEncoder:
         _check(table_numbers, self._tables, centres=centres, symbols=symbols)
         order, groups, shared = group_by_table(self._tables, table_numbers, centres)
         batch = symbols[order], table_numbers[order], centres[order]
-        self._batches.append((*batch, groups))
+        self._batches.append(partial(self._push, *batch, groups))
         self.information += self._tables.information_of(*batch, shared)
+
+    def put_raw(self, values: npt.NDArray[np.uint16], bits: npt.NDArray[np.uint8]) -> None:
+        """Appends a batch of raw bits.
+
+        Args:
+            values: uint16 (n,), each below 2^bits.
+            bits: uint8 (n,), 0..16.
+        """
+        order, groups = _raw_groups(bits)
+        self._batches.append(partial(_push_raw, values[order].astype(np.int32), groups))
+        self.information += int(bits.sum(dtype=np.int64)) << INFORMATION_DIGITS
 
     def finish(self) -> bytes:
         """The stream: words of 32 bits, little-endian; b"" when there are no symbols."""
         coder = stream.stack.AnsCoder()
-        for symbols, table_numbers, centres, groups in reversed(self._batches):
-            wide = symbols.astype(np.int32)
-            for table, start, stop in reversed(groups):
-                if table is not None:
-                    coder.encode_reverse(wide[start:stop], self._tables.model(table))
-                else:
-                    weights = self._tables.folded(table_numbers[start:stop], centres[start:stop])
-                    coder.encode_reverse(wide[start:stop], _FOLDED, weights)
+        for push in reversed(self._batches):
+            push(coder)
         words: npt.NDArray[np.uint32] = coder.get_compressed()
         return words.astype(_WORD).tobytes()
+
+    def _push(
+        self, symbols: Symbols, table_numbers: TableNumbers, centres: Centres, groups: list[Group], coder: Any
+    ) -> None:
+        wide = symbols.astype(np.int32)
+        for table, start, stop in reversed(groups):
+            if table is not None:
+                coder.encode_reverse(wide[start:stop], self._tables.model(table))
+            else:
+                weights = self._tables.folded(table_numbers[start:stop], centres[start:stop])
+                coder.encode_reverse(wide[start:stop], _FOLDED, weights)
 
 
 class StreamDecoder:
@@ -180,6 +219,17 @@ class StreamDecoder:
         symbols[order] = grouped
         self.information += self._tables.information_of(grouped, table_numbers, centres, shared)
         return symbols
+
+    def get_raw(self, bits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+        """The next batch of raw bits, uint16 (n,); `bits` (n,) are the same as at the encoder."""
+        order, groups = _raw_groups(bits)
+        grouped = np.zeros(len(bits), np.uint16)
+        for number, start, stop in groups:
+            grouped[start:stop] = self._coder.decode(_raw_model(number), stop - start)
+        values = np.empty_like(grouped)
+        values[order] = grouped
+        self.information += int(bits.sum(dtype=np.int64)) << INFORMATION_DIGITS
+        return values
 
     def finish(self) -> None:
         """Ends decoding.

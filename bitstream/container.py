@@ -1,7 +1,8 @@
 """The .ppyr file around its ANS streams: a fixed header, then sections with a length and a CRC32.
 
 `pack` and `unpack` translate between a whole file and a `Container`; `read_header` and `read_index` need only
-its first `HEADER_SIZE` or `PREFIX_SIZE` bytes. What is read is checked before it is used: no length is
+its beginning. An image is cut into tiles and components, and each component of each tile, a *unit*, has a
+stream of its own in every level. What is read is checked before it is used: no length is
 believed until that many bytes are there. FORMAT.md is the specification.
 """
 
@@ -36,8 +37,11 @@ _CRC = struct.Struct("<I")
 HEADER_SIZE = _FIELDS.size + _CRC.size
 """Bytes that `read_header` needs."""
 
-PREFIX_SIZE = 1024
-"""Bytes that `read_index` needs at most."""
+SHALLOW = 8
+"""Bits of a sample that a model needs no scaling for."""
+
+TILE_BITS = (4, 15)
+"""Least and greatest binary logarithm of a tile's side."""
 
 _VERSION_OFFSET = len(SIGNATURE)
 _FRESH_COPY = "get a fresh copy of the file"
@@ -89,27 +93,46 @@ class Header:
         _check_range("information", self.information, 0, 2**64 - 1, offset=52)
 
     @property
-    def level_count(self) -> int:
-        """Levels of the pyramid."""
-        return level_count(self.width, self.height)
+    def dtype(self) -> np.dtype[np.unsignedinteger]:
+        """Of a stored sample: one byte, or two where the bit depth is above 8."""
+        return np.dtype("u1" if self.bit_depth <= SHALLOW else "<u2")
 
     @property
-    def coarsest_size(self) -> int:
-        """Bytes of the one pixel of the coarsest image."""
-        return self.channels * (1 if self.bit_depth <= 8 else 2)
+    def components(self) -> int:
+        """What is coded apart: the colours, and alpha as the second of two."""
+        return 2 - self.channels % 2
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How samples of more than 8 bits are shown to a model that was made for 8.
+
+    Attributes:
+        used_bits: 8..16, the samples are below 2^used_bits.
+        units: for every factor of two, coarse to fine: a grey level of the model is 2^unit, 0..8, in sample
+            values.
+    """
+
+    used_bits: int
+    units: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Index:
-    """Sizes in bytes.
+    """What the streams of a file are, and their sizes in bytes.
 
     Attributes:
-        changes: of the payload of the section that changes the model, 0 where there is none.
-        streams: of each stream, streams[level][tile], coarse to fine.
+        tile_bits: a tile has 2^tile_bits pixels a side, but the last ones of rows and columns.
+        streams: sizes of the streams, streams[level][unit], coarse to fine; units are the tiles row by row,
+            of each tile the colours, then alpha.
+        changes: size of the payload of the section that changes the model, 0 where there is none.
+        scaling: of samples of more than 8 bits, None of others.
     """
 
-    changes: int
+    tile_bits: int
     streams: tuple[tuple[int, ...], ...]
+    changes: int = 0
+    scaling: Scaling | None = None
 
 
 @dataclass(frozen=True)
@@ -118,10 +141,12 @@ class Container:
 
     Attributes:
         header: the fixed header.
-        coarsest: the samples of the 1x1 image that the pyramid ends in, one byte each, or two (little-endian)
-            when the bit depth is above 8.
-        levels: the ANS streams, levels[level][tile], coarse to fine. Version 0 has one tile.
+        tile_bits: see `Index`.
+        coarsest: the samples of the 1x1 image that the pyramid of each unit ends in, one byte each, or two
+            (little-endian) when the bit depth is above 8.
+        levels: the ANS streams, levels[level][unit], coarse to fine.
         changes: payload of the section that changes the model, b"" where there is none.
+        scaling: see `Index`.
         ancillary: kind (128..255) and payload of the sections that this version has no use for.
 
     Raises:
@@ -129,28 +154,58 @@ class Container:
     """
 
     header: Header
+    tile_bits: int
     coarsest: bytes
     levels: tuple[tuple[bytes, ...], ...]
     changes: bytes = b""
+    scaling: Scaling | None = None
     ancillary: tuple[tuple[int, bytes], ...] = ()
 
     def __post_init__(self) -> None:
-        size = self.header.coarsest_size
+        layout = Layout(self.header, self.tile_bits)
+        size = layout.coarsest_size
         _check_range("bytes of the coarsest image", len(self.coarsest), size, size)
-        width = size // self.header.channels
-        for start in range(0, size, width):
-            sample = int.from_bytes(self.coarsest[start : start + width], "little")
-            _check_range("sample of the coarsest image", sample, 0, 2**self.header.bit_depth - 1)
-        count = self.header.level_count
-        _check_range("levels", len(self.levels), count, count)
+        largest = max(np.frombuffer(self.coarsest, self.header.dtype).tolist())
+        _check_range("sample of the coarsest image", largest, 0, 2**self.header.bit_depth - 1)
+        _check_range("levels", len(self.levels), layout.level_count, layout.level_count)
         for streams in self.levels:
-            _check_range("tiles", len(streams), 1, 1)
+            _check_range("units", len(streams), layout.units, layout.units)
+        _check_scaling(self.scaling, self.header, layout.level_count)
         for kind, _ in self.ancillary:
             _check_range("kind of an ancillary section", kind, ANCILLARY, 0xFF)
 
 
+class Layout:
+    """The tiles of an image and what follows from them.
+
+    Args:
+        header: of the image.
+        tile_bits: binary logarithm of a tile's side.
+
+    Attributes:
+        tile_bits: as given.
+        tiles: how many there are, (rows, columns).
+        units: components of all tiles.
+        level_count: levels of the pyramid of a whole tile, or of the only one.
+        coarsest_size: bytes of the coarsest images of all units.
+
+    Raises:
+        FormatError: `tile_bits` is out of range.
+    """
+
+    def __init__(self, header: Header, tile_bits: int) -> None:
+        _check_range("binary logarithm of the tiles' side", tile_bits, *TILE_BITS)
+        side = 1 << tile_bits
+        self.tile_bits = tile_bits
+        self.tiles = -(-header.height // side), -(-header.width // side)
+        pixels = self.tiles[0] * self.tiles[1]
+        self.units = pixels * header.components
+        self.level_count = level_count(min(header.width, side), min(header.height, side))
+        self.coarsest_size = pixels * header.channels * header.dtype.itemsize
+
+
 def level_count(width: int, height: int) -> int:
-    """Levels of the pyramid of an image: 2 * ceil(log2(max(width, height)))."""
+    """Levels of the pyramid of a tile: 2 * ceil(log2(max(width, height)))."""
     return 2 * (max(width, height) - 1).bit_length()
 
 
@@ -183,8 +238,11 @@ def pack(container: Container) -> bytes:
         header.pixel_digest,
         header.information,
     )
+    scaling = container.scaling
     sizes = [len(stream) for streams in container.levels for stream in streams]
-    numbers = [1, len(container.levels), *sizes, *([len(container.changes)] if container.changes else [])]
+    numbers = [container.tile_bits, len(container.levels)]
+    numbers += [scaling.used_bits, *scaling.units] if scaling else []
+    numbers += [*sizes, *([len(container.changes)] if container.changes else [])]
     return b"".join(
         [
             _with_crc(fields),
@@ -192,7 +250,7 @@ def pack(container: Container) -> bytes:
             *(_section(kind, payload) for kind, payload in container.ancillary),
             *([_section(Kind.CHANGES, container.changes)] if container.changes else []),
             _section(Kind.COARSEST, container.coarsest),
-            *(_section(Kind.LEVEL, b"".join(streams)) for streams in container.levels if any(streams)),
+            *(_section(Kind.LEVEL, _joined(streams)) for streams in container.levels if any(streams)),
             _section(Kind.END, b""),
         ]
     )
@@ -213,7 +271,7 @@ def unpack(data: bytes) -> Container:
     sections = _critical_sections(data, offset, ancillary)
 
     changes = next(sections).expect(Kind.CHANGES, index.changes) if index.changes else b""
-    coarsest = next(sections).expect(Kind.COARSEST, header.coarsest_size)
+    coarsest = next(sections).expect(Kind.COARSEST, Layout(header, index.tile_bits).coarsest_size)
     levels = tuple(_level(sections, streams) for streams in index.streams)
     end = next(sections)
     end.expect(Kind.END, 0)
@@ -224,7 +282,7 @@ def unpack(data: bytes) -> Container:
             expected=end.stop,
             found=len(data),
         )
-    return Container(header, coarsest, levels, changes, tuple(ancillary))
+    return Container(header, index.tile_bits, coarsest, levels, changes, index.scaling, tuple(ancillary))
 
 
 def read_header(data: bytes) -> Header:
@@ -254,7 +312,7 @@ def read_header(data: bytes) -> Header:
 
 
 def read_index(data: bytes) -> tuple[Header, Index]:
-    """Header and index of a file, from at least its first `PREFIX_SIZE` bytes; raises as `unpack` does."""
+    """Header and index of a file, from as many of its first bytes as they have; raises as `unpack` does."""
     header, index, _ = _read_front(data)
     return header, index
 
@@ -289,14 +347,32 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
     end = section.stop - _CRC.size
     first = end - len(payload)
 
-    tiles, position = read_varint(data, first, end)
-    _check_range("tiles", tiles, 1, 1, offset=first)
-    levels, after = read_varint(data, position, end)
-    _check_range("levels", levels, header.level_count, header.level_count, offset=position)
+    tile_bits, after = read_varint(data, first, end)
+    _check_range("binary logarithm of the tiles' side", tile_bits, *TILE_BITS, offset=first)
+    layout = Layout(header, tile_bits)
+    start = after
+    levels, after = read_varint(data, start, end)
+    _check_range("levels", levels, layout.level_count, layout.level_count, offset=start)
+    scaling = None
+    if header.bit_depth > SHALLOW:
+        start = after
+        used, after = read_varint(data, start, end)
+        _check_range("used bits", used, SHALLOW, header.bit_depth, offset=start)
+        units = []
+        for _ in range(levels // 2):
+            start = after
+            unit, after = read_varint(data, start, end)
+            _check_range("unit", unit, 0, used - SHALLOW, offset=start)
+            units.append(unit)
+        scaling = Scaling(used, tuple(units))
+    _check_present(data, after, after + levels * layout.units)
     sizes = []
     for _ in range(levels):
-        size, after = read_varint(data, after, end)
-        sizes.append((size,))
+        row = []
+        for _ in range(layout.units):
+            size, after = read_varint(data, after, end)
+            row.append(size)
+        sizes.append(tuple(row))
     changes = 0
     if after < end:
         start = after
@@ -309,7 +385,7 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
             expected=after,
             found=end,
         )
-    return header, Index(changes, tuple(sizes)), section.stop
+    return header, Index(tile_bits, tuple(sizes), changes, scaling), section.stop
 
 
 def _critical_sections(data: bytes, offset: int, ancillary: list[tuple[int, bytes]]) -> Iterator[_Section]:
@@ -343,13 +419,30 @@ def _read_section(data: bytes, offset: int) -> _Section:
 
 def _level(sections: Iterator[_Section], sizes: tuple[int, ...]) -> tuple[bytes, ...]:
     """The streams of the next level; one without bytes has no section."""
-    size = sum(sizes)
-    payload = next(sections).expect(Kind.LEVEL, size) if size else b""
+    if not any(sizes):
+        return tuple(b"" for _ in sizes)
+    section = next(sections)
+    payload = section.expect(Kind.LEVEL, sum(stored_size(size, len(sizes)) for size in sizes))
+    first = section.stop - _CRC.size - len(payload)
     streams, start = [], 0
     for size in sizes:
         streams.append(payload[start : start + size])
-        start += size
+        if stored_size(size, len(sizes)) > size:
+            _check_crc(payload, start, start + size, base=first)
+        start += stored_size(size, len(sizes))
     return tuple(streams)
+
+
+def stored_size(size: int, units: int) -> int:
+    """Bytes of a stream in its level; one of several is followed by its CRC32, to be read alone."""
+    return size + _CRC.size if size and units > 1 else size
+
+
+def _joined(streams: tuple[bytes, ...]) -> bytes:
+    """The payload of a level."""
+    if len(streams) == 1:
+        return streams[0]
+    return b"".join(_with_crc(stream) for stream in streams if stream)
 
 
 def _section(kind: int, payload: bytes) -> bytes:
@@ -360,18 +453,28 @@ def _with_crc(data: bytes) -> bytes:
     return data + _CRC.pack(zlib.crc32(data))
 
 
-def _check_crc(data: bytes, start: int, stop: int) -> None:
-    """Compares the CRC32 of data[start:stop] with the one stored after it."""
+def _check_crc(data: bytes, start: int, stop: int, base: int = 0) -> None:
+    """Compares the CRC32 of data[start:stop] with the one after it; `base` is the offset of data[0]."""
     (stored,) = _CRC.unpack_from(data, stop)
     computed = zlib.crc32(memoryview(data)[start:stop])
     if computed != stored:
         raise ChecksumError(
-            f"offset {start}: CRC32 is {computed:08x}, stored is {stored:08x}, so the file is damaged; "
-            f"{_FRESH_COPY}",
-            offset=start,
+            f"offset {base + start}: CRC32 is {computed:08x}, stored is {stored:08x}, so the file is "
+            f"damaged; {_FRESH_COPY}",
+            offset=base + start,
             expected=stored,
             found=computed,
         )
+
+
+def _check_scaling(scaling: Scaling | None, header: Header, levels: int) -> None:
+    deep = header.bit_depth > SHALLOW
+    _check_range("scalings", int(scaling is not None), deep, deep)
+    if scaling:
+        _check_range("used bits", scaling.used_bits, SHALLOW, header.bit_depth)
+        _check_range("units", len(scaling.units), levels // 2, levels // 2)
+        for unit in scaling.units:
+            _check_range("unit", unit, 0, scaling.used_bits - SHALLOW)
 
 
 def _check_present(data: bytes, start: int, stop: int) -> None:

@@ -14,12 +14,14 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from ppyr.bitstream.tables import TableSet
-from ppyr.coding import BIT_DEPTH, ByteArray, walk
+from ppyr.coding import walk
 from ppyr.geometry import shapes
 from ppyr.models.export import frequencies
+from ppyr.models.features import ByteArray
 from ppyr.models.integer import backend
-from ppyr.models.predictor import Model
+from ppyr.models.predictor import Distribution, Model
 from ppyr.models.weights import Weights
+from ppyr.picture import Samples
 from ppyr.pyramid import build
 
 #: Symbols that the family's own frequencies count for, and their least share among those counted.
@@ -36,12 +38,11 @@ class _Counter:
         self.counts = np.zeros((len(tables), 256), np.int64)
         self._tables = tables
 
-    def code(
-        self, values: ByteArray, coarse: ByteArray, centres: ByteArray, tables: npt.NDArray[np.uint16]
-    ) -> None:
-        symbols = (values + coarse - centres).ravel()
-        shared = ~self._tables.are_folded(tables.ravel(), centres.ravel())
-        pairs = (tables.ravel().astype(np.int64) << 8 | symbols)[shared]
+    def code(self, values: Samples, coarse: Samples, found: Distribution) -> None:
+        symbols = (values + coarse - found.centres).astype(np.uint8, copy=False).ravel()
+        tables = found.tables.ravel()
+        shared = ~self._tables.are_folded(tables, found.centres.astype(np.uint8, copy=False).ravel())
+        pairs = (tables.astype(np.int64) << 8 | symbols)[shared]
         self.counts += np.bincount(pairs, minlength=self.counts.size).reshape(self.counts.shape)
 
     def end_level(self) -> None:
@@ -57,7 +58,7 @@ def count_symbols(weights: Weights, photographs: Iterable[ByteArray]) -> npt.NDA
     model = Model(weights, backend())
     counter = _Counter(TableSet(model.frequencies))
     for photograph in photographs:
-        coarsest, fines = build(photograph, BIT_DEPTH)
+        coarsest, fines = build(photograph, 8)
         walk(model, shapes(*photograph.shape[:2]), coarsest, fines, counter)
     return counter.counts
 

@@ -6,84 +6,84 @@ are distributed, and a coder either writes them or reads them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
-from ppyr.bitstream.container import Container, Header, pack, pixel_digest, read_header, unpack
+from ppyr.bitstream.container import Container, Header, Layout, pack, pixel_digest, read_header, unpack
 from ppyr.bitstream.tables import TableSet
-from ppyr.errors import (
-    ChecksumError,
-    FormatError,
-    ImageTooLargeError,
-    ModelError,
-    UnsupportedImageError,
-    UnsupportedVersionError,
-)
+from ppyr.errors import ChecksumError, FormatError, ImageTooLargeError, ModelError
 from ppyr.geometry import Level, shapes
 from ppyr.models import predictor
 from ppyr.models.changes import Change, apply_changes, pack_changes, unpack_changes
+from ppyr.models.features import BYTES, Depth
+from ppyr.picture import Picture, Samples, depth_of, units
 from ppyr.pyramid import build, merge
+from ppyr.symbols import CodedLevel, Coder, Reader, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ByteArray = npt.NDArray[np.uint8]
+_NOTHING = CodedLevel((b"",), 0)
 
-BIT_DEPTH = 8
 DEFAULT_MAX_PIXELS = 1 << 28
 """Largest image that is decoded unasked, in pixels."""
 
 
-def encode_changed(image: ByteArray, chosen: predictor.Model, changes: list[Change]) -> bytes:
+def encode_changed(picture: Picture, chosen: predictor.Model, changes: list[Change]) -> bytes:
     """Compress an image.
 
     Args:
-        image: (H, W), (H, W, 1) or (H, W, 3), uint8, gray or RGB.
+        picture: the image.
         chosen: the model.
         changes: to different parts of the model, in the order of `Weights.changeable`, for this image.
 
     Raises:
-        UnsupportedImageError: the array is of another dtype or shape.
         ModelError: the changed model breaks the rules of exact inference.
     """
-    return assemble(image, chosen, encode_levels(image, chosen, changes), changes)
+    return assemble(picture, chosen, encode_levels(picture, chosen, changes), changes)
 
 
-def encode_levels(image: ByteArray, chosen: predictor.Model, changes: list[Change]) -> list[CodedLevel]:
+def encode_levels(picture: Picture, chosen: predictor.Model, changes: list[Change]) -> list[CodedLevel]:
     """The levels of an image, coarse to fine, under a model that is changed; see `encode_changed`."""
-    image = samples(image)
-    coarsest, fines = build(image, BIT_DEPTH)
-    writer = _Writer(tables_of(chosen))
-    walk(_changed(chosen, changes), shapes(*image.shape[:2]), coarsest, fines, writer)
+    model, tables = _changed(chosen, changes), tables_of(chosen)
+    depth = depth_of(picture.scaling)
+    count = Layout(picture.header, picture.tile_bits).level_count
+    coded = [encode_unit(unit.of(picture.samples), model, tables, depth) for unit in picture.units]
+    return [
+        CodedLevel(
+            tuple(stream for levels in aligned for stream in levels.streams),
+            sum(levels.information for levels in aligned),
+        )
+        for aligned in zip(*([_NOTHING] * (count - len(levels)) + levels for levels in coded), strict=True)
+    ]
+
+
+def encode_unit(samples: Samples, model: predictor.Model, tables: TableSet, depth: Depth) -> list[CodedLevel]:
+    """The levels of one unit (h, w, c), coarse to fine."""
+    coarsest, fines = build(samples, 8 * samples.itemsize)
+    writer = Writer(tables)
+    walk(model, shapes(*samples.shape[:2]), coarsest, fines, writer, depth)
     return writer.levels
 
 
 def assemble(
-    image: ByteArray, chosen: predictor.Model, levels: list[CodedLevel], changes: list[Change]
+    picture: Picture, chosen: predictor.Model, levels: list[CodedLevel], changes: list[Change]
 ) -> bytes:
     """The file of an image of these levels, each of which was coded under the model with `changes`."""
-    image = samples(image)
-    height, width, channels = image.shape
-    header = Header(
-        width=width,
-        height=height,
-        channels=channels,
-        bit_depth=BIT_DEPTH,
-        model_id=chosen.id,
-        pixel_digest=pixel_digest(image),
-        information=sum(level.information for level in levels),
+    information = sum(level.information for level in levels)
+    header = replace(picture.header, model_id=chosen.id, information=information)
+    coarsest = b"".join(
+        unit.of(picture.samples)[0, 0].astype(header.dtype).tobytes() for unit in picture.units
     )
-    streams = tuple((level.stream,) for level in levels)
+    streams = tuple(level.streams for level in levels)
     payload = pack_changes(changes, chosen.source, tables_of(chosen))
-    return pack(Container(header, image[:1, :1].tobytes(), streams, payload))
+    return pack(Container(header, picture.tile_bits, coarsest, streams, payload, picture.scaling))
 
 
-def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAULT_MAX_PIXELS) -> ByteArray:
+def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Samples:
     """Decompress an image.
 
     Args:
@@ -92,7 +92,8 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
         max_pixels: the largest image to decode; None for no limit.
 
     Returns:
-        The image, (H, W) gray or (H, W, 3) RGB, uint8.
+        The image, (H, W) gray or (H, W, C), C of 2 gray and alpha, 3 RGB, 4 RGBA; uint8, or uint16 for
+        more than 8 bits a sample.
 
     Raises:
         FormatError: the data is no .ppyr file, damaged or cut off; see `ppyr.errors`.
@@ -101,7 +102,7 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
         ModelError: the model or the backend does not compute exactly here.
     """
     header = read_header(data)
-    _check_supported(header, max_pixels)
+    _check_size(header, max_pixels)
     container = unpack(data)
     chosen = predictor.load(header.model_id, backend)
     tables = tables_of(chosen)
@@ -113,17 +114,21 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
             f"the file changes its model to one that does not compute exactly ({error}): get a fresh copy of "
             "the file"
         ) from error
-    levels = shapes(header.height, header.width)
-    coarsest = np.frombuffer(bytearray(container.coarsest), np.uint8).reshape(1, 1, header.channels)
-    fines = [np.zeros((*level.fine, header.channels), np.uint8) for level in levels]
-    reader = _Reader(tables, [stream for (stream,) in container.levels])
-    image = walk(changed, levels, coarsest, fines, reader)
-    if reader.information != header.information:
+    native = header.dtype.newbyteorder("=")
+    image = np.empty((header.height, header.width, header.channels), native)
+    coarsest = np.frombuffer(container.coarsest, header.dtype).astype(native)
+    information = 0
+    for number, unit in enumerate(units(header, container.tile_bits)):
+        view = unit.of(image)
+        pixel, coarsest = coarsest[: view.shape[2]], coarsest[view.shape[2] :]
+        streams = [streams[number] for streams in container.levels]
+        information += _decode_unit(view, pixel, streams, changed, tables, depth_of(container.scaling))
+    if information != header.information:
         raise FormatError(
             "the symbols do not have the information content that the header says: get a fresh copy of the "
             "file",
             expected=header.information,
-            found=reader.information,
+            found=information,
         )
     if (found := pixel_digest(image)) != header.pixel_digest:
         raise ChecksumError(
@@ -145,107 +150,47 @@ def tables_of(model: predictor.Model) -> TableSet:
     return TableSet(model.frequencies)
 
 
-class Coder(Protocol):
-    """What a walk does with the symbols: write, read or count them, level by level, coarse to fine."""
-
-    def code(
-        self, values: ByteArray, coarse: ByteArray, centres: ByteArray, tables: npt.NDArray[np.uint16]
-    ) -> None:
-        """One channel of one step, everything (n, m).
-
-        Fine values, the coarse ones that make samples of them (modulo 256), centres and table numbers.
-        """
-
-    def end_level(self) -> None:
-        """The level is complete."""
-
-
-@dataclass(frozen=True)
-class CodedLevel:
-    """The stream of a level, and the information content of its symbols in 2^-16 bit."""
-
-    stream: bytes
-    information: int
-
-
-class _Writer:
-    def __init__(self, tables: TableSet) -> None:
-        self.levels: list[CodedLevel] = []
-        self._tables = tables
-        self._stream = StreamEncoder(tables)
-
-    def code(
-        self, values: ByteArray, coarse: ByteArray, centres: ByteArray, tables: npt.NDArray[np.uint16]
-    ) -> None:
-        self._stream.put((values + coarse - centres).ravel(), tables.ravel(), centres.ravel())
-
-    def end_level(self) -> None:
-        self.levels.append(CodedLevel(self._stream.finish(), self._stream.information))
-        self._stream = StreamEncoder(self._tables)
-
-
-class _Reader:
-    def __init__(self, tables: TableSet, streams: Sequence[bytes]) -> None:
-        self.information = 0
-        self._streams = [StreamDecoder(tables, stream) for stream in streams]
-        self._level = 0
-
-    def code(
-        self, values: ByteArray, coarse: ByteArray, centres: ByteArray, tables: npt.NDArray[np.uint16]
-    ) -> None:
-        symbols = self._streams[self._level].get(tables.ravel(), centres.ravel())
-        values[...] = centres + symbols.reshape(values.shape) - coarse
-
-    def end_level(self) -> None:
-        stream = self._streams[self._level]
-        stream.finish()
-        self.information += stream.information
-        self._level += 1
+def _decode_unit(
+    view: Samples,
+    pixel: Samples,
+    streams: Sequence[bytes],
+    model: predictor.Model,
+    tables: TableSet,
+    depth: Depth,
+) -> int:
+    """Decode a unit into its part of the image; gives the information content of its symbols."""
+    height, width, channels = view.shape
+    levels = shapes(height, width)
+    ahead = len(streams) - len(levels)
+    if any(streams[:ahead]):
+        raise FormatError("a small tile has levels that it does not need: get a fresh copy of the file")
+    fines = [np.zeros((*level.fine, channels), view.dtype) for level in levels]
+    reader = Reader(tables, streams[ahead:])
+    view[...] = walk(model, levels, pixel.reshape(1, 1, channels), fines, reader, depth)
+    return reader.information
 
 
 def walk(
     model: predictor.Model,
     levels: Sequence[Level],
-    coarsest: ByteArray,
-    fines: Sequence[ByteArray],
+    coarsest: Samples,
+    fines: Sequence[Samples],
     coder: Coder,
-) -> ByteArray:
-    """Code every level and give the whole image; a reader fills `fines` on the way."""
+    depth: Depth = BYTES,
+) -> Samples:
+    """Code every level of a unit and give the whole of it; a reader fills `fines` on the way."""
     coarse = coarsest
-    prediction = predictor.Predictor(model, len(levels))
+    prediction = predictor.Predictor(model, len(levels), depth)
     for level, fine in zip(levels, fines, strict=True):
         for step in prediction.level(level.axis, coarse, fine):
             for channel in step.channels:
-                centres, tables = step.distribution(channel)
-                coder.code(step.fine[..., channel], step.coarse[..., channel], centres, tables)
+                coder.code(step.fine[..., channel], step.coarse[..., channel], step.distribution(channel))
         coder.end_level()
-        coarse = merge(coarse, fine, level.axis, BIT_DEPTH)
+        coarse = merge(coarse, fine, level.axis, 8 * coarse.itemsize)
     return coarse
 
 
-def samples(image: ByteArray) -> ByteArray:
-    """The image as (H, W, C)."""
-    if image.dtype != np.uint8:
-        raise UnsupportedImageError(
-            f"samples of {image.dtype} are not supported yet: give 8-bit samples, uint8",
-            found=str(image.dtype),
-        )
-    if image.ndim == 2:
-        image = image[..., None]
-    if image.ndim != 3 or image.shape[2] not in predictor.CODING_ORDER or 0 in image.shape:
-        raise UnsupportedImageError(
-            f"an array of shape {image.shape} is not supported yet: give gray (H, W) or RGB (H, W, 3)",
-            found=image.shape,
-        )
-    return np.ascontiguousarray(image)
-
-
-def _check_supported(header: Header, max_pixels: int | None) -> None:
-    if header.bit_depth != BIT_DEPTH or header.channels not in predictor.CODING_ORDER:
-        raise UnsupportedVersionError(
-            f"{header.channels} channels of {header.bit_depth} bits: install a newer version of ppyr",
-            found=(header.channels, header.bit_depth),
-        )
+def _check_size(header: Header, max_pixels: int | None) -> None:
     if max_pixels is not None and header.width * header.height > max_pixels:
         raise ImageTooLargeError(
             f"{header.width} x {header.height} pixels are more than {max_pixels}: raise the limit of pixels "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from ppyr.coding import ByteArray, samples, tables_of
+from ppyr.coding import tables_of
 from ppyr.effort import coded_stages
 from ppyr.errors import ModelError
 from ppyr.models import modelfile, predictor, registry
@@ -16,6 +16,7 @@ from ppyr.models.changes import pack_changes, with_tables
 from ppyr.models.modelfile import INGREDIENTS, Recipe
 from ppyr.models.search import Search
 from ppyr.models.weights import STAGES
+from ppyr.picture import Picture, Samples
 
 #: Images that are enough to see whether changes pay, evenly chosen.
 TRIALS = 24
@@ -38,14 +39,14 @@ class Adapted:
 
 
 def adapt(
-    images: Sequence[ByteArray], model: str, search: Search, *, seed: int = 0, progress: bool = False
+    images: Sequence[Samples], model: str, search: Search, *, seed: int = 0, progress: bool = False
 ) -> Adapted:
     """Find the changes to a model that make the files of a collection smaller.
 
     A network's changes are kept if they pay on the images that are tried, their own bytes counted once.
 
     Args:
-        images: (H, W), (H, W, 1) or (H, W, 3), uint8; gray ones are heard only if all are gray.
+        images: (H, W) or (H, W, C), uint8; gray ones are heard only if all are gray, alpha never.
         model: name of the model to change.
         search: what to search.
         seed: of the crops.
@@ -64,18 +65,18 @@ def adapt(
             raise ModelError(f"{path.name} was adapted already: adapt the model that it was made from")
         sources = dict(recipe.sources)
     prepared = predictor.load(registry.by_name(model))
-    arrays = [samples(image) for image in images]
-    adaptation = Adaptation(prepared.source, arrays, seed)
+    pictures = [Picture.of(image) for image in images]
+    adaptation = Adaptation(prepared.source, [picture.colours for picture in pictures], seed)
     with tqdm(total=adaptation.steps(search), disable=not progress, unit="step", desc="adapting") as bar:
         adaptation.run(search, advance=bar.update)
     tables = tables_of(prepared)
     found = with_tables(adaptation.changes(), prepared.source, tables)
-    tried = arrays[:: -(-len(arrays) // TRIALS)]
+    tried = pictures[:: -(-len(pictures) // TRIALS)]
     sizes = {changed: dict.fromkeys(STAGES, 0) for changed in (False, True)}
-    for image in tqdm(tried, disable=not progress, unit="image", desc="trying"):
+    for picture in tqdm(tried, disable=not progress, unit="image", desc="trying"):
         for changed in (False, True):
-            for stage, coded in coded_stages(image, prepared, found if changed else []).items():
-                sizes[changed][stage] += sum(len(level.stream) for level in coded.levels)
+            for stage, coded in coded_stages(picture, prepared, found if changed else []).items():
+                sizes[changed][stage] += sum(level.size for level in coded.levels)
     kept = []
     for stage in STAGES:
         mine = [change for change in found if change.part.startswith(f"{stage}.")]
@@ -84,6 +85,6 @@ def adapt(
             kept += mine
         else:
             sizes[True][stage] = sizes[False][stage]
-    made = {"images": len(arrays), "steps": search.steps, "seed": seed}
+    made = {"images": len(pictures), "steps": search.steps, "seed": seed}
     recipe = Recipe(sources, pack_changes(kept, prepared.source, tables), made)
     return Adapted(recipe, len(tried), sum(sizes[False].values()), sum(sizes[True].values()))

@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from ppyr.coding import CodedLevel, assemble, encode_changed, encode_levels, samples, tables_of
+from ppyr.coding import assemble, encode_changed, encode_levels, tables_of
 from ppyr.errors import ConfigurationError, ModelError
 from ppyr.models import modelfile, predictor, registry
 from ppyr.models.changes import Change, pack_changes, unpack_changes, with_tables
 from ppyr.models.search import Search
 from ppyr.models.weights import STAGES, stage_of
+from ppyr.picture import Picture
+from ppyr.symbols import CodedLevel
 
 DEFAULT_EFFORT = 5
 
@@ -50,8 +52,9 @@ EFFORTS = {
 
 
 def encode(
-    image: npt.NDArray[np.uint8],
+    image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16],
     *,
+    bit_depth: int | None = None,
     effort: int | None = None,
     model: str | None = None,
     embed: bool = False,
@@ -63,9 +66,10 @@ def encode(
     """Compress an image.
 
     Args:
-        image: (H, W), (H, W, 1) or (H, W, 3), uint8, gray or RGB.
+        image: (H, W) or (H, W, C), uint8 or uint16; C of 1 to 4 is gray, gray and alpha, RGB, RGBA.
+        bit_depth: of the samples, by default all bits of their type.
         effort: 1 (fast) to 9 (small), 5 by default; from 7 on the model is fitted to the image, which takes
-            much longer than to decode.
+            much longer than to decode; not to samples of more than 8 bits.
         model: name or id of a likelihood model, in place of an effort.
         embed: whether a model that was adapted to a collection is stored as changes to the one that it was
             made from, so that the file decodes without it.
@@ -76,23 +80,24 @@ def encode(
         progress: show a bar on standard error while the model is fitted.
 
     Raises:
-        UnsupportedImageError: the array is of another dtype or shape.
+        UnsupportedImageError: the array is no such image.
         UnknownModelError: there is no such model.
         ConfigurationError: the effort is out of range, or a model is given too.
         ModelError: the model or the backend does not compute exactly here.
     """
+    picture = Picture.of(image, bit_depth)
     chosen = _chosen(effort, model)
     model_id = registry.by_name(chosen.model)
     prepared, changes = _embedded(model_id, backend) if embed else (predictor.load(model_id, backend), [])
-    if chosen.searches:
+    if chosen.searches and not picture.scaling:
         deadline = math.inf if time_budget is None else time.monotonic() + time_budget
-        data = _fitted(image, prepared, chosen.searches, deadline, seed, progress)
+        data = _fitted(picture, prepared, chosen.searches, deadline, seed, progress)
     else:
-        data = encode_changed(image, prepared, changes)
+        data = encode_changed(picture, prepared, changes)
     if chosen.otherwise is None:
         return data
     other = predictor.load(registry.by_name(chosen.otherwise), backend)
-    return min(data, encode_changed(image, other, []), key=len)
+    return min(data, encode_changed(picture, other, []), key=len)
 
 
 def _embedded(model_id: bytes, backend: str) -> tuple[predictor.Model, list[Change]]:
@@ -129,7 +134,7 @@ class CodedStage:
 
 
 def _fitted(
-    image: npt.NDArray[np.uint8],
+    picture: Picture,
     model: predictor.Model,
     searches: Sequence[Search],
     deadline: float,
@@ -139,8 +144,8 @@ def _fitted(
     """The smallest file of those without changes and after each search, for each stage by itself."""
     from ppyr.models.adaptation import Adaptation
 
-    best = coded_stages(image, model, [])
-    adaptation = Adaptation(model.source, [samples(image)], seed)
+    best = coded_stages(picture, model, [])
+    adaptation = Adaptation(model.source, [picture.colours], seed)
     work = [adaptation.work(search) for search in searches]
     steps = sum(adaptation.steps(search) for search in searches)
     with tqdm(total=steps, disable=not progress, unit="step", desc="fitting", leave=False) as bar:
@@ -152,25 +157,23 @@ def _fitted(
             adaptation.run(search, advance=bar.update, seconds=left * share)
             found = with_tables(adaptation.changes(), model.source, tables_of(model))
             try:
-                stages = coded_stages(image, model, found)
+                stages = coded_stages(picture, model, found)
             except ModelError:  # sums that a changed layer can reach are not exact: the search went too far
                 continue
             best = {stage: min(best[stage], stages[stage], key=lambda one: one.size) for stage in STAGES}
     changes = [change for stage in STAGES for change in best[stage].changes]
     levels = [level for stage in reversed(STAGES) for level in best[stage].levels]
-    return assemble(image, model, levels, changes)
+    return assemble(picture, model, levels, changes)
 
 
-def coded_stages(
-    image: npt.NDArray[np.uint8], model: predictor.Model, changes: list[Change]
-) -> dict[str, CodedStage]:
+def coded_stages(picture: Picture, model: predictor.Model, changes: list[Change]) -> dict[str, CodedStage]:
     """The levels of an image by the networks that code them, under a model that is changed."""
-    levels = encode_levels(image, model, changes)
+    levels = encode_levels(picture, model, changes)
     found = {}
     for stage in STAGES:
         mine = [level for number, level in enumerate(levels) if stage_of(number, len(levels)) == stage]
         changed = [change for change in changes if change.part.startswith(f"{stage}.")]
-        size = sum(len(level.stream) for level in mine)
+        size = sum(level.size for level in mine)
         size += len(pack_changes(changed, model.source, tables_of(model)))
         found[stage] = CodedStage(mine, changed, size)
     return found

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ppyr.bitstream.container import PREFIX_SIZE, VERSION, read_index
+from ppyr.bitstream.container import VERSION, Header, Index, Layout, read_index
+from ppyr.errors import TruncatedError
 from ppyr.geometry import shapes
 from ppyr.models.registry import model_name
 from ppyr.models.steps import evaluations
+from ppyr.picture import units
+
+FRONT_SIZE = 1 << 15
+"""Bytes that hold header and index of all but huge images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class Info:
 
     Attributes:
         width, height: in pixels.
-        channels: 1 (gray) or 3 (RGB).
+        channels: 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA).
         bit_depth: bits a sample.
         version: of the format.
         model: name of the likelihood model, or its id in hexadecimal digits where it is not installed.
@@ -76,19 +82,8 @@ def info(source: bytes | str | os.PathLike[str]) -> Info:
         FormatError: the header or the index is damaged or cut off, or this is no .ppyr file.
         OSError: the file can not be read.
     """
-    front, size = _front(source)
-    header, index = read_index(front)
-    levels = []
-    for level, tiles in zip(shapes(header.height, header.width), index.streams, strict=True):
-        height, width = level.coarse
-        levels.append(
-            LevelInfo(
-                width=width + level.fine[1] if level.axis == 1 else width,
-                height=height + level.fine[0] if level.axis == 0 else height,
-                bytes=sum(tiles),
-                evaluations=evaluations(level.axis, level.fine),
-            )
-        )
+    header, index, size = _front(source)
+    levels = tuple(_levels(header, index))
     samples = header.width * header.height * header.channels
     return Info(
         width=header.width,
@@ -103,7 +98,7 @@ def info(source: bytes | str | os.PathLike[str]) -> Info:
         theoretical_bits_per_dim=header.information / 2**16 / samples,
         changes=index.changes,
         model_evaluations=sum(level.evaluations for level in levels),
-        levels=tuple(levels),
+        levels=levels,
     )
 
 
@@ -127,9 +122,38 @@ def verify(
     decode(data, backend=backend, max_pixels=max_pixels)
 
 
-def _front(source: bytes | str | os.PathLike[str]) -> tuple[bytes, int]:
-    """Give as much of the start as holds the index, and the size of the whole in bytes."""
+def _levels(header: Header, index: Index) -> Iterator[LevelInfo]:
+    """Every level, with what all units have of it."""
+    count = Layout(header, index.tile_bits).level_count
+    made = [0] * count
+    for unit in units(header, index.tile_bits):
+        height, width = unit.shape(header.height, header.width)
+        own = shapes(height, width)
+        for number, level in enumerate(own, count - len(own)):
+            made[number] += evaluations(level.axis, level.fine)
+    for number, sizes in enumerate(index.streams):
+        finer = (count - 1 - number) // 2
+        across = finer + 1 - number % 2  # a row level leaves the columns to the next one
+        yield LevelInfo(
+            width=-(-header.width >> across),
+            height=-(-header.height >> finer),
+            bytes=sum(sizes),
+            evaluations=made[number],
+        )
+
+
+def _front(source: bytes | str | os.PathLike[str]) -> tuple[Header, Index, int]:
+    """Header and index, and the size of the whole in bytes; of a file no more is read than needed."""
     if isinstance(source, bytes):
-        return source, len(source)
+        return *read_index(source), len(source)
     with Path(source).open("rb") as file:
-        return file.read(PREFIX_SIZE), os.fstat(file.fileno()).st_size
+        size = os.fstat(file.fileno()).st_size
+        wanted = FRONT_SIZE
+        while True:
+            file.seek(0)
+            try:
+                return *read_index(file.read(wanted)), size
+            except TruncatedError as error:
+                if not isinstance(error.expected, int) or not wanted < error.expected <= size:
+                    raise
+                wanted = error.expected

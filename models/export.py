@@ -16,9 +16,9 @@ from . import checkpoint
 from .checkpoint import Checkpoint
 from .excess import EXCESSES
 from .features import ZERO_POINT
-from .grid import SHAPES, TableGrid
+from .grid import SCALES_PER_OCTAVE, SHAPES, TableGrid
 from .integer import weight_type
-from .likelihood import ALPHABET, SCALES, SCALES_PER_OCTAVE, SMALLEST_SCALE, TOTAL, interval_mass
+from .likelihood import ALPHABET, SCALES, SMALLEST_SCALE, TOTAL, interval_mass
 from .network import SPREAD_BITS, Conv, NetworkConfig, StageNet, weight_exponents
 from .predictor import PLANES, layer_rules
 from .weights import STAGES, Tensors, Weights

@@ -7,11 +7,13 @@ the coarse image the pixels fall into four phases, named by (row parity, column 
     10 11        01 and 11 together are the fine image of the column level.
 
 Arrays are (..., C, h, w) with h and w even, NumPy integers; both training and decoding use these
-functions.
+functions. Samples of more than 8 bits are seen by their upper 8, and their differences in units of
+2^unit: `unit` is 0 for samples of 8 bits.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,28 @@ RESIDUAL_SHARPNESS = 2
 EXCESS_SHARPNESS = 8
 
 
+@dataclass(frozen=True)
+class Depth:
+    """How large the samples of an image are.
+
+    Attributes:
+        bits: 8..16, the samples are below 2^bits.
+        units: for every factor of two, coarse to fine: a grey level of the networks is 2^unit in sample
+            values. () of samples of 8 bits, for which it is 1.
+    """
+
+    bits: int = 8
+    units: tuple[int, ...] = ()
+
+    @property
+    def wide(self) -> bool:
+        """Whether samples do not fit a byte."""
+        return bool(self.units)
+
+
+BYTES = Depth()
+
+
 def below(a: IntArray) -> IntArray:
     """Every pixel's neighbour one row below; the last row stands for its own."""
     return np.concatenate((a[..., 1:, :], a[..., -1:, :]), axis=-2)
@@ -44,14 +68,20 @@ def signed(a: IntArray) -> ByteArray:
     return (np.clip(a, -128, 127) + ZERO_POINT).astype(np.uint8)
 
 
-def coarse_features(p00: IntArray) -> ByteArray:
-    """Pixels and their differences to the right and below, plain and sharpened.
+def in_units(a: IntArray, unit: int) -> IntArray:
+    """The nearest multiple of 2^unit, counted in such, halves upwards; elementwise."""
+    return (a + ((1 << unit) >> 1)) >> unit if unit else a
+
+
+def coarse_features(p00: IntArray, lower_bits: int = 0, unit: int = 0) -> ByteArray:
+    """Pixels without `lower_bits`, and their differences to the right and below, plain and sharpened.
 
     (..., C, h, w) -> (..., 5 C, h, w).
     """
     across, down = right_of(p00) - p00, below(p00) - p00
-    sharp = signed(SHARPNESS * across), signed(SHARPNESS * down)
-    return np.concatenate((p00.astype(np.uint8), signed(across), signed(down), *sharp), axis=-3)
+    plain = (signed(in_units(a, unit)) for a in (across, down))
+    sharp = (signed(in_units(SHARPNESS * a, unit)) for a in (across, down))
+    return np.concatenate(((p00 >> lower_bits).astype(np.uint8), *plain, *sharp), axis=-3)
 
 
 def anchor(phase: str, known: dict[str, IntArray]) -> IntArray:
@@ -68,9 +98,9 @@ def anchor(phase: str, known: dict[str, IntArray]) -> IntArray:
     return p10 + right_of(p10) + p01 + below(p01)
 
 
-def sharp_residual(residual: IntArray) -> ByteArray:
+def sharp_residual(residual: IntArray, unit: int = 0) -> ByteArray:
     """Pixel minus rounded anchor, sharpened; 0 where the pixel is not known. (..., C, h, w), elementwise."""
-    return signed(RESIDUAL_SHARPNESS * residual)
+    return signed(in_units(RESIDUAL_SHARPNESS * residual, unit))
 
 
 def sharp_excess(excess: IntArray) -> ByteArray:

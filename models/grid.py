@@ -16,6 +16,9 @@ from .features import IntArray
 
 MEAN_BITS = 6
 SHAPES = 4
+SCALES_PER_OCTAVE = 4
+#: Largest scale under which a sample of more than 8 bits is coded, 8 sample values.
+WIDEST = 28
 
 
 class TableGrid:
@@ -27,6 +30,7 @@ class TableGrid:
     Attributes:
         scales: number of scales.
         size: number of tables.
+        sharpest: number of the narrowest table that is centred.
 
     Raises:
         ModelError: the fraction bits are of another shape or larger.
@@ -45,13 +49,14 @@ class TableGrid:
         self.first = np.cumsum(sizes, dtype=np.int32) - sizes
         self.scales = len(fraction_bits)
         self.size = int(sizes.sum())
+        self.sharpest = 1 << int(self.fraction_bits[0]) >> 1
 
     def locate(
         self, mean: IntArray, scale: IntArray, shape: IntArray
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
-        """Centres (grey levels, modulo 256) and table numbers of pixels, elementwise.
+    ) -> tuple[IntArray, npt.NDArray[np.uint16]]:
+        """Centres (grey levels) and table numbers of pixels, elementwise.
 
-        `mean` int32 in 1/64 grey level, 0..255 * 64; `scale` in 0..scales - 1; `shape` in 0..3.
+        `mean` in 1/64 grey level; `scale` in 0..scales - 1; `shape` in 0..3.
         """
         bits = self.fraction_bits[scale]
         drop = MEAN_BITS - bits
@@ -59,7 +64,22 @@ class TableGrid:
         half = (1 << bits) >> 1
         centre = (steps + half) >> bits
         fraction = steps - (centre << bits) + half
-        return centre.astype(np.uint8), (self.first[scale] + (shape << bits) + fraction).astype(np.uint16)
+        return centre, (self.first[scale] + (shape << bits) + fraction).astype(np.uint16)
+
+    def locate_wide(
+        self, mean: IntArray, scale: IntArray, shape: IntArray, unit: int
+    ) -> tuple[IntArray, npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
+        """Where pixels of more than 256 values are, elementwise.
+
+        `mean` in 1/64 of a sample value, `scale` in units of 2^unit sample values. Returns centres, table
+        numbers and how many low bits of a sample are left out of both: so many that the scale is at most
+        `WIDEST`. Then all values of these bits are about as likely.
+        """
+        scale = scale + SCALES_PER_OCTAVE * unit
+        octaves = -(-np.maximum(scale - WIDEST, 0) // SCALES_PER_OCTAVE)
+        middle = ((1 << octaves) - 1) << (MEAN_BITS - 1)
+        centre, table = self.locate((mean - middle) >> octaves, scale - SCALES_PER_OCTAVE * octaves, shape)
+        return centre, table, octaves.astype(np.uint8)
 
     def fractions(self, scale: int) -> npt.NDArray[np.float64]:
         """Distance of the mean from the centre, in grey levels, for the tables of a scale in order."""

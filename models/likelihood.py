@@ -13,10 +13,9 @@ import math
 import torch
 from torch import Tensor
 
-from .grid import SHAPES
+from .grid import SCALES_PER_OCTAVE, SHAPES
 
 SCALES = 41
-SCALES_PER_OCTAVE = 4
 SMALLEST_SCALE = 2.0**-4
 
 #: Entries of a table, and what they sum to.

@@ -7,15 +7,18 @@ and fills in each step's pixels before it asks for the next::
     for level in levels:                                     # coarse to fine
         for step in predictor.level(level.axis, coarse, fine):
             for channel in step.channels:
-                centres, tables = step.distribution(channel)
-                ...  # step.fine[..., channel] = centres + symbols - step.coarse[..., channel] (mod 256)
+                found = step.distribution(channel)
+                ...  # step.fine[..., channel] = found.centres + symbols - step.coarse[..., channel] (mod 256)
+
+The networks are made for samples of 8 bits. Of larger ones they see the upper 8 bits, and differences in the
+units of a `Depth`; means and centres have the samples' own precision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +27,7 @@ from ppyr.errors import ModelError
 
 from . import features, modelfile, registry, weights
 from .excess import EXCESS_LIMITS, EXCESSES, excess
-from .features import PHASES, ZERO_POINT, ByteArray, IntArray
+from .features import BYTES, PHASES, ZERO_POINT, ByteArray, Depth, IntArray
 from .grid import MEAN_BITS, SHAPES, TableGrid
 from .integer import Backend, Tensor, backend
 from .steps import LEVEL_PHASES, SUBLATTICE, Step, steps
@@ -32,9 +35,27 @@ from .steps import LEVEL_PHASES, SUBLATTICE, Step, steps
 #: Order in which the channels of an image are coded: gray; green, red, blue.
 CODING_ORDER = {1: (0,), 3: (1, 0, 2)}
 PLANES = 3
+
+Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 #: Share of an earlier channel's residual that a later one adds to its mean, in 1/64.
 COUPLING_BITS = 6
 COUPLING_LIMITS = (-128, 127)
+
+
+class Distribution(NamedTuple):
+    """What is said of the pixels of a channel of a step, arrays (n, m).
+
+    Attributes:
+        centres: grey levels, uint8; for wide samples sample values without their low bits, int64.
+        tables: table numbers.
+        low_bits: how many low bits of wide samples are equally likely, uint8; None for samples of 8 bits.
+        wraps: number of the table that tells how often the distances of wide samples wrap.
+    """
+
+    centres: IntArray | ByteArray
+    tables: npt.NDArray[np.uint16]
+    low_bits: npt.NDArray[np.uint8] | None = None
+    wraps: int = 0
 
 
 class Model:
@@ -122,13 +143,16 @@ class StepPrediction:
 
     def __init__(
         self,
-        fine: ByteArray,
-        coarse: ByteArray,
+        fine: Samples,
+        coarse: Samples,
         means: IntArray,
         said: IntArray,
         grid: TableGrid,
         spread: IntArray,
+        depth: Depth,
+        unit: int,
     ) -> None:
+        self._depth, self._unit = depth, unit
         self.fine = fine
         self.channels = CODING_ORDER[fine.shape[-1]]
         self.coarse = coarse
@@ -139,16 +163,20 @@ class StepPrediction:
         self._residuals: list[IntArray] = []
         self._excesses: list[IntArray] = []
 
-    def distribution(self, channel: int) -> tuple[ByteArray, npt.NDArray[np.uint16]]:
-        """Centres of the pixels and table numbers, both (n, m).
+    def distribution(self, channel: int) -> Distribution:
+        """The distribution of the pixels of a channel.
 
         To be asked once for every channel, in the order of `channels`.
         """
         plane = self.channels.index(channel)
         self._predict(plane)
         shape = np.clip(self._shapes[plane], 0, SHAPES - 1)
-        mean = np.clip(self._means[plane], 0, 255 << MEAN_BITS)
-        return self._grid.locate(mean, self._scales[plane], shape)
+        mean = np.clip(self._means[plane], 0, ((1 << self._depth.bits) - 1) << MEAN_BITS)
+        if self._depth.wide:
+            found = self._grid.locate_wide(mean, self._scales[plane], shape, self._unit)
+            return Distribution(*found, self._grid.sharpest)
+        centres, tables = self._grid.locate(mean, self._scales[plane], shape)
+        return Distribution(centres.astype(np.uint8), tables)
 
     def excesses(self) -> IntArray:
         """Excess of every pixel, (PLANES, n, m), when all of them are known."""
@@ -170,32 +198,33 @@ class StepPrediction:
         self._predicted = max(self._predicted, plane + 1)
 
     def _learn(self, plane: int) -> None:
-        """Residuals, in 1/64 grey level, and excesses of a plane whose pixels are known."""
+        """Residuals, in 1/64 sample value, and excesses of a plane whose pixels are known."""
         channel = self.channels[min(plane, len(self.channels) - 1)]
         pixel = self.coarse[..., channel] + self.fine[..., channel]
         residual = (pixel.astype(np.int32) << MEAN_BITS) - self._means[plane]
         self._residuals.append(residual)
-        self._excesses.append(excess(residual, self._scales[plane]))
+        self._excesses.append(excess(features.in_units(residual, self._unit), self._scales[plane]))
 
 
 class Predictor:
     """Predicts the levels of one image, coarse to fine; keeps what a column level needs of its row level."""
 
-    def __init__(self, model: Model, levels: int) -> None:
-        self._model = model
+    def __init__(self, model: Model, levels: int, depth: Depth = BYTES) -> None:
+        self._model, self._depth = model, depth
+        self._unit = 0
         self._levels, self._level = levels, 0
         self._layers: dict[str, Any] = {}
         self._spread = model.spreads[weights.STAGES[0]]
         self._known: dict[str, IntArray] = {}
         self._features: Tensor = None
 
-    def level(self, axis: int, coarse: ByteArray, fine: ByteArray) -> Iterator[StepPrediction]:
+    def level(self, axis: int, coarse: Samples, fine: Samples) -> Iterator[StepPrediction]:
         """The steps of the next level.
 
         Args:
             axis: 0 (a row level) or 1 (a column level), in turn.
-            coarse: the image so far (h, w, C), uint8.
-            fine: the level's fine image, uint8; read after each step.
+            coarse: the image so far (h, w, C), uint8, or uint16 if samples are wide.
+            fine: the level's fine image, of the same type; read after each step.
         """
         if axis == 0:
             self._begin(coarse)
@@ -204,13 +233,17 @@ class Predictor:
         for phase in LEVEL_PHASES[axis]:
             yield from self._phase(phase, [step for step in planned if step.phase == phase], coarse, fine)
 
-    def _begin(self, coarse: ByteArray) -> None:
+    def _begin(self, coarse: Samples) -> None:
         """Trunk of the network of this factor of two."""
+        if self._depth.wide:
+            self._unit = self._depth.units[self._level // 2 - self._levels // 2]
         stage = weights.stage_of(self._level, self._levels)
         self._layers, self._spread = self._model.stages[stage], self._model.spreads[stage]
         self._known = {"00": _lattice(coarse)}
         run, layers = self._model.backend.run, self._layers
-        x = self._model.backend.tensor(features.coarse_features(self._known["00"]))
+        lower = self._depth.bits - BYTES.bits
+        seen = features.coarse_features(self._known["00"], lower, self._unit)
+        x = self._model.backend.tensor(seen)
         self._features = self._blocks(run(layers["trunk_in"], x), "trunk")
 
     def _blocks(self, x: Tensor, name: str) -> Tensor:
@@ -223,7 +256,7 @@ class Predictor:
         return x
 
     def _phase(
-        self, phase: str, planned: list[Step], coarse: ByteArray, fine: ByteArray
+        self, phase: str, planned: list[Step], coarse: Samples, fine: Samples
     ) -> Iterator[StepPrediction]:
         runner, layers = self._model.backend, self._layers
         quarters = features.anchor(phase, self._known)
@@ -246,8 +279,13 @@ class Predictor:
             height, width = view.shape[:2]
             pair = coarse[: fine.shape[0], : fine.shape[1]][step.rows, step.columns]
             said = said[:, :height, :width]
-            means = (quarters[:, dy::2, dx::2][:, :height, :width] << (MEAN_BITS - 2)) + said[:PLANES]
-            prediction = StepPrediction(view, pair, means, said, self._model.grid, self._spread)
+            means = quarters[:, dy::2, dx::2][:, :height, :width] << (MEAN_BITS - 2)
+            offsets = said[:PLANES]
+            if self._depth.wide:
+                means, offsets = means.astype(np.int64), offsets.astype(np.int64) << self._unit
+            prediction = StepPrediction(
+                view, pair, means + offsets, said, self._model.grid, self._spread, self._depth, self._unit
+            )
             yield prediction
             pixels[:, dy::2, dx::2][:, :height, :width] = _planes(pair + view)
             excesses[:, dy::2, dx::2][:, :height, :width] = prediction.excesses()
@@ -258,18 +296,18 @@ class Predictor:
             self._features = self._blocks(x, f"phase.{phase}")
 
     def _residual_features(self, pixels: IntArray, guess: IntArray, excesses: IntArray) -> Tensor:
-        sharp = features.sharp_residual(pixels - guess), features.sharp_excess(excesses)
+        sharp = features.sharp_residual(pixels - guess, self._unit), features.sharp_excess(excesses)
         return self._model.backend.tensor(np.concatenate(sharp))
 
 
-def _planes(image: ByteArray) -> IntArray:
+def _planes(image: Samples) -> IntArray:
     """(h, w, C) -> (3, h, w) int32 in coding order; gray stands for all three."""
     order = CODING_ORDER[image.shape[-1]]
     planes = image[..., order].transpose(2, 0, 1).astype(np.int32)
     return planes if len(planes) == PLANES else planes.repeat(PLANES, 0)
 
 
-def _lattice(coarse: ByteArray) -> IntArray:
+def _lattice(coarse: Samples) -> IntArray:
     """Planes of the coarse image, the last row and column repeated to even sides."""
     height, width = coarse.shape[:2]
     return np.pad(_planes(coarse), ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")

@@ -83,7 +83,7 @@ def fields(data: bytes) -> Iterator[tuple[int, str]]:
             name, level = f"LEVEL {level}", level + 1
         yield 2, f"{name}: kind, length"
         if name == "INDEX":
-            yield 2, "tiles, levels"
+            yield 2, "tile, levels"
             yield length - 2, "sizes of the streams"
         elif length:
             yield length, "the sample" if name == "COARSEST" else "the stream"

@@ -220,8 +220,14 @@ def anchor(phase: str, known: dict[str, Array]) -> Array:
     return known["10"] + right(known["10"]) + known["01"] + below(known["01"])
 
 
-def residual_features(d: Array, e: Array) -> Array:
-    return np.concatenate((signed(2 * d), signed(8 * e)))
+def in_units(a: Array, unit: int) -> Array:
+    """a / 2^unit, rounded, halves upwards."""
+    scaled: Array = (a + 2**unit // 2) // 2**unit
+    return scaled
+
+
+def residual_features(d: Array, e: Array, unit: int) -> Array:
+    return np.concatenate((signed(in_units(2 * d, unit)), signed(8 * e)))
 
 
 def excess(residual: Array, scale: Array) -> Array:
@@ -259,6 +265,15 @@ class Stream:
             self.information += plain_ans.information(row[symbols[position]])
         return symbols
 
+    def raw(self, bits: list[int]) -> list[int]:
+        values = [0] * len(bits)
+        for position in sorted(range(len(bits)), key=lambda position: bits[position]):
+            if bits[position]:
+                row = [2 ** (24 - bits[position])] * 2 ** bits[position]
+                self.state, values[position] = plain_ans.pop(self.state, self.words, row)
+                self.information += bits[position] << 16
+        return values
+
     def end(self) -> None:
         require(self.state == 0 and not self.words, "the stream is used up")
 
@@ -272,6 +287,9 @@ class Decoder:
 
     model: Model
     image: Array
+    used: int
+    units: list[int]  # of each factor of two, the finest first; none of samples of 8 bits
+    unit: int = 0
     level: int = 0
     information: int = 0
     trace: list[Traced] = field(default_factory=list)
@@ -279,6 +297,7 @@ class Decoder:
     def factor_of_two(self, f: int, height: int, width: int, streams: list[bytes]) -> None:
         """Undo a row level and a column level; the image becomes `height` x `width`."""
         network = NETWORKS[min(f, 2)]
+        self.unit = self.units[f] if self.units else 0
         coarse = self.image
         self.image = np.full((height, width, coarse.shape[2]), -1)  # -1: not decoded yet
         self.image[::2, ::2] = coarse
@@ -288,9 +307,8 @@ class Decoder:
         known = {"00": np.pad(planes, ((0, 0), (0, h % 2), (0, w % 2)), "edge")}
         p00 = known["00"]
         differences = (right(p00) - p00, below(p00) - p00)
-        features = np.concatenate(
-            (p00, *(signed(d) for d in differences), *(signed(4 * d) for d in differences))
-        )
+        plain, sharp = ([signed(in_units(k * d, self.unit)) for d in differences] for k in (1, 4))
+        features = np.concatenate((p00 >> (self.used - 8), *plain, *sharp))
         u = self.model.blocks(self.model.layer(f"{network}.trunk_in", features), f"{network}.trunk")
         for level, phases in enumerate((("10",), ("01", "11"))):
             stream = Stream.begin(streams[level])
@@ -299,7 +317,7 @@ class Decoder:
                 guess = (a + 2) >> 2
                 known[phase], e = self._phase(network, phase, u, a, guess, stream)
                 if phase != "11":
-                    x = residual_features(known[phase] - guess, e)
+                    x = residual_features(known[phase] - guess, e, self.unit)
                     u = self.model.layer(f"{network}.phase_in.{phase}", x, u)
                     u = self.model.blocks(u, f"{network}.phase.{phase}")
             stream.end()
@@ -324,7 +342,7 @@ class Decoder:
                 earlier = (
                     (slice(None), slice(down, None, 2), slice(right, None, 2)) for down, right in STEPS[:s]
                 )
-                step_features = [residual_features(d[part], e[part]) for part in earlier]
+                step_features = [residual_features(d[part], e[part], self.unit) for part in earlier]
                 x = self.model.layer(f"{network}.step_in.{name}", np.concatenate(step_features), x)
             y = self.model.layer(f"{network}.step_mid.{name}", x)
             y = self.model.layer(f"{network}.head.{name}", y)
@@ -341,7 +359,7 @@ class Decoder:
         self, name: str, y: Array, a: Array, target: Array, stream: Stream, spread: Array
     ) -> tuple[Array, Array]:
         """The batches of a step, written to `target` (n, m, channels); returns planes and excess."""
-        samples, mean, scale = np.zeros_like(a), 16 * a + y[:3], y[3:6].copy()
+        samples, mean, scale = np.zeros_like(a), 16 * a + (y[:3] << self.unit), y[3:6].copy()
         excesses = np.zeros_like(a)
         order = CODING_ORDER[target.shape[2]]
         for q in range(3):
@@ -351,10 +369,11 @@ class Decoder:
                 scale[q] += spread[earlier + q - 1][excesses[earlier] + 8]
             scale[q] = clamp(scale[q], 0, len(self.model.fraction_bits) - 1)
             if q < len(order):
-                centre, table = self._locate(mean[q], scale[q], y[6 + q])
-                popped = stream.batch(self.model.rows, table.ravel().tolist(), centre.ravel().tolist())
-                symbols = np.array(popped).reshape(centre.shape)
-                samples[q] = (centre + symbols) % 256
+                if self.units:
+                    found = self._wide(mean[q], scale[q], y[6 + q], stream)
+                else:
+                    found = self._narrow(mean[q], scale[q], y[6 + q], stream)
+                samples[q], centre, table, symbols = found
                 target[..., order[q]] = samples[q]
                 for at in np.ndindex(centre.shape):
                     numbers = (mean[q][at], centre[at], table[at], symbols[at], samples[q][at])
@@ -362,20 +381,41 @@ class Decoder:
                     self.trace.append(Traced(self.level, name, int(a[q][at]), said, *map(int, numbers)))
             else:
                 samples[q] = samples[0]
-            excesses[q] = excess(64 * samples[q] - mean[q], scale[q])
+            excesses[q] = excess(in_units(64 * samples[q] - mean[q], self.unit), scale[q])
         return samples, excesses
+
+    def _narrow(self, mean: Array, scale: Array, shape: Array, stream: Stream) -> tuple[Array, ...]:
+        """Samples of 8 bits, their centres, table numbers and symbols."""
+        centre, table = self._locate(clamp(mean, 0, 255 * 64), scale, shape)
+        popped = stream.batch(self.model.rows, table.ravel().tolist(), centre.ravel().tolist())
+        symbols = np.array(popped).reshape(centre.shape)
+        return (centre + symbols) % 256, centre, table, symbols
+
+    def _wide(self, mean: Array, scale: Array, shape: Array, stream: Stream) -> tuple[Array, ...]:
+        """The same of samples of more than 8 bits."""
+        mean = clamp(mean, 0, (2**self.used - 1) * 64)
+        r = np.maximum(0, -((28 - scale - 4 * self.unit) // 4))
+        centre, table = self._locate((mean - 32 * (2**r - 1)) >> r, scale + 4 * self.unit - 4 * r, shape)
+        middle, size = [128] * centre.size, centre.shape
+        symbols = np.array(stream.batch(self.model.rows, table.ravel().tolist(), middle)).reshape(size)
+        narrowest = (1 << int(self.model.fraction_bits[0])) // 2
+        wraps = np.array(stream.batch(self.model.rows, [narrowest] * centre.size, middle)).reshape(size)
+        low = np.array(stream.raw(r.ravel().tolist()), np.int64).reshape(size)
+        near, far = ((number + 128) % 256 - 128 for number in (symbols, wraps))
+        samples = (((centre + 256 * far + near) << r) + low) % 65536
+        return samples, centre, table, symbols
 
     def _locate(self, mean: Array, scale: Array, shape: Array) -> tuple[Array, Array]:
         """Centres and table numbers."""
         e = self.model.fraction_bits[scale]
-        t = (clamp(mean, 0, 255 * 64) + (1 << (5 - e))) >> (6 - e)
+        t = (mean + (1 << (5 - e))) >> (6 - e)
         half = (1 << e) // 2
         centre = (t + half) >> e
         fraction = t + half - (centre << e)
         return centre, self.model.first[scale] + (clamp(shape, 0, 3) << e) + fraction
 
 
-def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.uint8], list[Traced]]:
+def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteger], list[Traced]]:
     """The image (height, width, channels) in a file, and how each sample was decoded.
 
     ValueError where the file or the model breaks a rule of the document.
@@ -383,12 +423,11 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.uint8], list[
     require(data[:10] == b"\x8bPPYR\r\n\x1a\n\0", "signature and version")
     require(zlib.crc32(data[:60]) == int.from_bytes(data[60:64], "little"), "the header's CRC32")
     channels, bit_depth = data[10], data[11]
-    require(channels in CODING_ORDER and bit_depth == 8, "what the architecture codes")
+    require(1 <= channels <= 4 and 1 <= bit_depth <= 16, "channels and bit_depth")
     width, height = (int.from_bytes(data[at : at + 4], "little") for at in (12, 16))
     model = Model(model_file)
     require(model.id == data[20:36], "model id")
 
-    m = (max(width, height) - 1).bit_length()
     kinds, payloads = zip(*sections(data), strict=True)
     index = payloads[0]
     numbers: list[int] = []
@@ -396,26 +435,65 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.uint8], list[
     while at < len(index):
         number, at = varint(index, at)
         numbers.append(number)
-    sizes, changes = numbers[2 : 2 + 2 * m], numbers[2 + 2 * m :]
-    require(numbers[:2] == [1, 2 * m] and len(sizes) == 2 * m and len(changes) < 2, "INDEX")
+    side = 1 << numbers[0]
+    m = (max(min(width, side), min(height, side)) - 1).bit_length()
+    require(4 <= numbers[0] <= 15 and numbers[1] == 2 * m, "INDEX")
+    used, scales = 8, []
+    if bit_depth > 8:
+        used, scales, numbers[2:] = numbers[2], numbers[3 : 3 + m][::-1], numbers[3 + m :]
+        require(8 <= used <= bit_depth and all(unit <= used - 8 for unit in scales), "used and unit")
+    alpha = channels % 2 == 0
+    parts = [slice(0, channels - alpha), *([slice(channels - 1, channels)] if alpha else [])]
+    cells = [(y, x, part) for y in range(0, height, side) for x in range(0, width, side) for part in parts]
+    sizes = np.array(numbers[2 : 2 + 2 * m * len(cells)], np.int64).reshape(2 * m, len(cells))
+    changes = numbers[2 + sizes.size :]
+    require(len(changes) < 2, "INDEX")
     optional = (CHANGES,) if changes else ()
-    order = (INDEX, *optional, COARSEST, *(LEVEL for size in sizes if size), END)
+    order = (INDEX, *optional, COARSEST, *(LEVEL for row in sizes if row.any()), END)
     require(kinds == order, "the order of the sections")
     if changes:
         require([len(payloads[1])] == changes, "the size of CHANGES")
         model.change(payloads[1])
     coarsest, *stored, end = payloads[1 + len(optional) :]
+    stored_type = "<u1" if bit_depth <= 8 else "<u2"
+    pixels = np.frombuffer(coarsest, stored_type).astype(np.int64)
+    require(len(pixels) * len(parts) == len(cells) * channels and end == b"", "COARSEST and END")
     rest = iter(stored)
-    streams = [next(rest) if size else b"" for size in sizes]
-    require(sizes == [len(stream) for stream in streams], "the sizes of the streams")
-    require(len(coarsest) == channels and end == b"", "COARSEST and END")
+    levels = [pieces(next(rest), row.tolist()) if row.any() else [b""] * len(cells) for row in sizes]
 
-    image = np.frombuffer(coarsest, np.uint8).astype(np.int64).reshape(1, 1, channels)
-    decoder = Decoder(model, image)
-    for f in reversed(range(m)):
-        pair = 2 * (m - 1 - f)
-        decoder.factor_of_two(f, -(-height >> f), -(-width >> f), streams[pair : pair + 2])
-    require(decoder.information == int.from_bytes(data[52:60], "little"), "information")
-    samples = decoder.image.astype(np.uint8)
+    image = np.zeros((height, width, channels), np.int64)
+    information, trace = 0, []
+    for number, (y, x, part) in enumerate(cells):
+        target = image[y : y + side, x : x + side, part]
+        h, w, depth = target.shape
+        pixel, pixels = pixels[:depth], pixels[depth:]
+        decoder = Decoder(model, pixel.reshape(1, 1, depth), used, scales)
+        own = (max(h, w) - 1).bit_length()
+        streams = [level[number] for level in levels]
+        require(not any(streams[: 2 * (m - own)]), "levels that a small tile has not")
+        for f in reversed(range(own)):
+            pair = 2 * (m - 1 - f)
+            decoder.factor_of_two(f, -(-h >> f), -(-w >> f), streams[pair : pair + 2])
+        target[...] = decoder.image
+        information += decoder.information
+        trace += decoder.trace
+    require(information == int.from_bytes(data[52:60], "little"), "information")
+    samples = image.astype(stored_type)
     require(hashlib.sha256(samples.tobytes()).digest()[:16] == data[36:52], "pixel digest")
-    return samples, decoder.trace
+    return samples, trace
+
+
+def pieces(payload: bytes, sizes: list[int]) -> list[bytes]:
+    """The streams of a level."""
+    if len(sizes) == 1:
+        require(len(payload) == sizes[0], "the size of the stream")
+        return [payload]
+    found, at = [], 0
+    for size in sizes:
+        stream, at = payload[at : at + size], at + size
+        if size:
+            require(zlib.crc32(stream) == int.from_bytes(payload[at : at + 4], "little"), "a stream's CRC32")
+            at += 4
+        found.append(stream)
+    require(at == len(payload), "the sizes of the streams")
+    return found

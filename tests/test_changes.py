@@ -18,6 +18,7 @@ from ppyr.errors import FormatError, ModelError
 from ppyr.models import predictor, registry
 from ppyr.models.changes import Change, apply_changes, pack_changes, unpack_changes, with_tables
 from ppyr.models.weights import part_order
+from ppyr.picture import Picture
 from tests import plain_decoder
 
 from .photograph import crop
@@ -96,7 +97,7 @@ def test_tables_do_not_change() -> None:
 @pytest.mark.parametrize("gray", [False, True])
 def test_a_file_with_changes_comes_back_and_is_as_the_document_says(gray: bool) -> None:
     image = IMAGE[..., 1] if gray else IMAGE
-    data = encode_changed(image, FAST, some_changes(FAST.source))
+    data = encode_changed(Picture.of(image), FAST, some_changes(FAST.source))
     assert np.array_equal(ppyr.decode(data), image)
     assert np.array_equal(ppyr.decode(data, backend="reference"), image)
     plain, _ = plain_decoder.decode(data, registry.by_id(FAST.id).read_bytes())
@@ -104,15 +105,18 @@ def test_a_file_with_changes_comes_back_and_is_as_the_document_says(gray: bool) 
 
 
 def test_changes_are_what_the_file_says_of_them() -> None:
-    unchanged, data = ppyr.encode(IMAGE, model="fast"), encode_changed(IMAGE, FAST, some_changes(FAST.source))
+    unchanged, data = (
+        ppyr.encode(IMAGE, model="fast"),
+        encode_changed(Picture.of(IMAGE), FAST, some_changes(FAST.source)),
+    )
     assert ppyr.info(unchanged).changes == 0
     assert ppyr.info(data).changes == len(unpack(data).changes) > 0
     assert ppyr.info(data).theoretical_bits_per_dim != ppyr.info(unchanged).theoretical_bits_per_dim
-    assert encode_changed(IMAGE, FAST, []) == unchanged
+    assert encode_changed(Picture.of(IMAGE), FAST, []) == unchanged
 
 
 def test_a_file_without_its_changes_is_an_error() -> None:
-    container = unpack(encode_changed(IMAGE, FAST, some_changes(FAST.source)))
+    container = unpack(encode_changed(Picture.of(IMAGE), FAST, some_changes(FAST.source)))
     with pytest.raises(FormatError):
         ppyr.decode(pack(replace(container, changes=b"")))
 
@@ -154,7 +158,7 @@ def test_changes_that_break_the_bounds_are_refused() -> None:
     parts = {"finest.head.10_0.bias": -128, "finest.head.10_0.outputs": 127}
     up = [Change(p, 0, 15, np.full(model.source.changeable[p], d, np.int8)) for p, d in parts.items()]
     with pytest.raises(ModelError, match="can reach"):
-        encode_changed(IMAGE, model, up)
+        encode_changed(Picture.of(IMAGE), model, up)
     container = unpack(ppyr.encode(IMAGE, model="default"))
     payload = pack_changes(up, model.source, TableSet(model.frequencies))
     with pytest.raises(FormatError, match="does not compute exactly"):
@@ -164,10 +168,10 @@ def test_changes_that_break_the_bounds_are_refused() -> None:
 def test_a_value_beyond_its_type_is_refused() -> None:
     beyond = Change("finest.spread", 0, 0, np.full((3, 25), 127, np.int8))
     with pytest.raises(ModelError, match="would not fit int8"):
-        encode_changed(IMAGE, FAST, [beyond])
+        encode_changed(Picture.of(IMAGE), FAST, [beyond])
 
 
-DAMAGED = encode_changed(IMAGE[:5, :5], FAST, some_changes(FAST.source))
+DAMAGED = encode_changed(Picture.of(IMAGE[:5, :5]), FAST, some_changes(FAST.source))
 
 
 def test_every_flipped_bit_of_the_changes_is_found() -> None:

@@ -372,3 +372,26 @@ def test_symbols_are_checked() -> None:
         put(np.array([1], dtype=np.int64), number, centre)
     with pytest.raises(ValueError, match="one table a symbol"):
         put(np.zeros(2, np.uint8), number, centre)
+
+
+def test_raw_bits_come_back_and_cost_what_they_are() -> None:
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 17, 500, np.uint8)
+    values = (rng.integers(0, 1 << 16, 500) >> (16 - bits)).astype(np.uint16)
+    tables = TableSet(np.full((1, 256), 1 << 16, np.uint32))
+    symbols, numbers, centres = np.full(3, 7, np.uint8), np.zeros(3, np.uint16), np.full(3, 128, np.uint8)
+    encoder = StreamEncoder(tables)
+    encoder.put(symbols, numbers, centres)
+    encoder.put_raw(values, bits)
+    encoder.put_raw(values[:0], bits[:0])
+    encoder.put(symbols, numbers, centres)
+    data = encoder.finish()
+    assert encoder.information == (int(bits.sum()) + 6 * 8) << 16
+    assert 8 * len(data) - int(bits.sum()) - 6 * 8 <= 64
+    decoder = StreamDecoder(tables, data)
+    assert np.array_equal(decoder.get(numbers, centres), symbols)
+    assert np.array_equal(decoder.get_raw(bits), values)
+    assert len(decoder.get_raw(bits[:0])) == 0
+    assert np.array_equal(decoder.get(numbers, centres), symbols)
+    decoder.finish()
+    assert decoder.information == encoder.information

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ppyr.bitstream.container import Header, pack, read_header, unpack
+from ppyr.bitstream.container import pack, read_header, unpack
 from ppyr.coding import decode
 from ppyr.effort import encode
 from ppyr.errors import (
@@ -23,7 +23,6 @@ from ppyr.errors import (
     ModelError,
     UnknownModelError,
     UnsupportedImageError,
-    UnsupportedVersionError,
 )
 
 from .photograph import crop
@@ -105,22 +104,33 @@ def test_one_channel_is_gray() -> None:
     assert encode(image[..., None]) == encode(image)
 
 
-@pytest.mark.parametrize("dtype", [np.uint16, np.int8, np.float32, np.bool_])
+@pytest.mark.parametrize("dtype", [np.uint32, np.int8, np.float32, np.bool_])
 def test_other_samples_are_refused(dtype: type[np.generic]) -> None:
-    with pytest.raises(UnsupportedImageError, match="uint8") as caught:
+    with pytest.raises(UnsupportedImageError, match="uint16") as caught:
         encode(np.zeros((3, 4, 3), dtype))
     assert caught.value.found == np.dtype(dtype).name
 
 
-@pytest.mark.parametrize(
-    "shape", [(), (5,), (3, 4, 2), (3, 4, 4), (3, 4, 0), (0, 4), (4, 0, 3), (1, 3, 4, 3), (0, 0)]
-)
+@pytest.mark.parametrize("shape", [(), (5,), (3, 4, 5), (3, 4, 0), (0, 4), (4, 0, 3), (1, 3, 4, 3), (0, 0)])
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(UnsupportedImageError, match=r"gray \(H, W\)") as caught:
+    with pytest.raises(UnsupportedImageError, match=r"\(H, W\)") as caught:
         encode(np.zeros(shape, np.uint8))
     found = caught.value.found
     assert isinstance(found, tuple)
     assert found[: len(shape)] == shape
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bit_depth"), [(np.uint8, 0), (np.uint8, 9), (np.uint16, 8), (np.uint16, 17)]
+)
+def test_bit_depths_that_do_not_go_with_the_type(dtype: type[np.generic], bit_depth: int) -> None:
+    with pytest.raises(UnsupportedImageError, match="do not go with"):
+        encode(np.zeros((3, 4), dtype), bit_depth=bit_depth)
+
+
+def test_a_sample_beyond_the_bit_depth_is_refused() -> None:
+    with pytest.raises(UnsupportedImageError, match="does not fit in 4 bits"):
+        encode(np.full((3, 4), 16, np.uint8), bit_depth=4)
 
 
 def test_unknown_models_and_backends_are_refused() -> None:
@@ -182,16 +192,6 @@ def test_swapped_levels_are_an_error() -> None:
     *first, one, two = container.levels
     with pytest.raises(FormatError):
         decode(pack(replace(container, levels=(*first, two, one))))
-
-
-@pytest.mark.parametrize(("channels", "bit_depth"), [(2, 8), (4, 8), (3, 9), (1, 1)])
-def test_files_of_later_versions_are_refused(channels: int, bit_depth: int) -> None:
-    container = unpack(DATA)
-    header: Header = replace(container.header, channels=channels, bit_depth=bit_depth)
-    data = pack(replace(container, header=header, coarsest=bytes(header.coarsest_size)))
-    with pytest.raises(UnsupportedVersionError, match="newer") as caught:
-        decode(data)
-    assert caught.value.found == (channels, bit_depth)
 
 
 def test_larger_images_than_the_limit_are_refused_unread() -> None:

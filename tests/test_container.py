@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from ppyr.bitstream.container import (
     HEADER_SIZE,
-    PREFIX_SIZE,
     Container,
     Header,
     Index,
+    Layout,
+    Scaling,
     level_count,
     pack,
     pixel_digest,
@@ -45,6 +46,7 @@ HEADER = Header(
 )
 SMALL = Container(
     HEADER,
+    tile_bits=10,
     coarsest=b"\x0a\x0b\x0c",
     levels=((b"",), (b"\x01\x02\x03\x04",), (b"",), (b"\x05\x06\x07\x08\x09\x0a\x0b\x0c",)),
 )
@@ -55,8 +57,8 @@ FROZEN = (
     "8b505059520d0a1a0a 00 03 08 03000000 02000000"
     # model id, pixel digest, information, CRC32
     "000102030405060708090a0b0c0d0e0f f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff 0807060504030201 441b848a"
-    # INDEX: one tile, four levels of 0, 4, 0 and 8 bytes
-    "01 06 010400040008 46bf56fd"
+    # INDEX: tiles of 2^10 pixels a side, four levels of 0, 4, 0 and 8 bytes
+    "01 06 0a0400040008 854f9197"
     # COARSEST
     "04 03 0a0b0c 05eec2c6"
     # LEVEL, for each of the two levels that have bytes
@@ -82,8 +84,8 @@ def header_with(offset: int, value: bytes) -> bytes:
     return with_crc(bytes(fields))
 
 
-INDEX = section(1, bytes.fromhex("010400040008"))
-INDEX_OF_CHANGES = section(1, bytes.fromhex("01040004000802"))
+INDEX = section(1, bytes.fromhex("0a0400040008"))
+INDEX_OF_CHANGES = section(1, bytes.fromhex("0a040004000802"))
 CHANGES = section(5, b"\x01\x02")
 COARSEST = section(4, SMALL.coarsest)
 LEVELS = [section(2, streams[0]) for streams in SMALL.levels if any(streams)]
@@ -111,23 +113,32 @@ def test_the_tests_write_sections_as_the_container_does() -> None:
 @st.composite
 def containers(draw: st.DrawFn) -> Container:
     header = Header(
-        width=draw(st.integers(1, 2**32 - 1) | st.integers(1, 9)),
-        height=draw(st.integers(1, 2**32 - 1) | st.integers(1, 9)),
+        width=draw(st.integers(1, 50)),
+        height=draw(st.integers(1, 50)),
         channels=draw(st.integers(1, 4)),
         bit_depth=draw(st.integers(1, 16)),
         model_id=draw(st.binary(min_size=16, max_size=16)),
         pixel_digest=draw(st.binary(min_size=16, max_size=16)),
         information=draw(st.integers(0, 2**64 - 1)),
     )
-    count = header.level_count
-    sample = st.integers(0, 2**header.bit_depth - 1)
-    samples = draw(st.lists(sample, min_size=header.channels, max_size=header.channels))
-    streams = draw(st.lists(st.binary(max_size=200), min_size=count, max_size=count))
+    layout = Layout(header, draw(st.integers(4, 15)))
+    count = layout.coarsest_size // header.dtype.itemsize
+    samples = draw(st.lists(st.integers(0, 2**header.bit_depth - 1), min_size=count, max_size=count))
+    stream = st.binary(max_size=20)
+    streams = st.lists(stream, min_size=layout.units, max_size=layout.units).map(tuple)
+    scaling = None
+    if header.bit_depth > 8:
+        used = draw(st.integers(8, header.bit_depth))
+        number = layout.level_count // 2
+        units = draw(st.lists(st.integers(0, used - 8), min_size=number, max_size=number))
+        scaling = Scaling(used, tuple(units))
     return Container(
         header,
-        coarsest=np.array(samples, dtype="u1" if header.bit_depth <= 8 else "<u2").tobytes(),
-        levels=tuple((stream,) for stream in streams),
+        layout.tile_bits,
+        coarsest=np.array(samples, dtype=header.dtype).tobytes(),
+        levels=tuple(draw(st.lists(streams, min_size=layout.level_count, max_size=layout.level_count))),
         changes=draw(st.binary(max_size=200)),
+        scaling=scaling,
         ancillary=tuple(draw(st.lists(st.tuples(st.integers(128, 255), st.binary(max_size=9)), max_size=3))),
     )
 
@@ -139,8 +150,44 @@ def test_round_trip(container: Container) -> None:
     assert unpack(data) == container
     assert read_header(data[:HEADER_SIZE]) == container.header
     sizes = tuple(tuple(map(len, streams)) for streams in container.levels)
-    index = Index(len(container.changes), sizes)
-    assert read_index(data[:PREFIX_SIZE]) == (container.header, index)
+    index = Index(container.tile_bits, sizes, len(container.changes), container.scaling)
+    assert read_index(data) == (container.header, index)
+
+
+TILED = replace(
+    SMALL,
+    header=replace(HEADER, width=17, height=3, channels=4),
+    tile_bits=4,
+    coarsest=bytes(range(8)),
+    levels=(*(((b"",) * 4),) * 6, (b"", b"1234", b"", b""), (b"abcd", b"5678", b"", b"efgh")),
+)
+
+
+def test_each_of_several_streams_has_its_checksum() -> None:
+    data = pack(TILED)
+    assert unpack(data) == TILED
+    for stream in (b"abcd", b"5678", b"efgh"):
+        start = data.index(stream)
+        assert zlib.crc32(stream) == int.from_bytes(data[start + 4 : start + 8], "little")
+    start = data.index(b"abcd") - 2
+    payload = bytearray(data[start + 2 : start + 26])
+    payload[8] ^= 1
+    damaged = data[:start] + section(2, bytes(payload)) + data[start + 30 :]
+    with pytest.raises(ChecksumError) as caught:
+        unpack(damaged)
+    assert caught.value.offset == start + 2 + 8
+
+
+def test_every_truncation_and_flipped_bit_of_several_streams() -> None:
+    data = pack(TILED)
+    for length in range(1, len(data)):
+        with pytest.raises(TruncatedError):
+            unpack(data[:length])
+    for position in range(8 * 10, 8 * len(data)):
+        damaged = bytearray(data)
+        damaged[position // 8] ^= 1 << position % 8
+        with pytest.raises(FormatError):
+            unpack(bytes(damaged))
 
 
 @pytest.mark.parametrize(
@@ -154,20 +201,17 @@ def test_level_count(width: int, height: int, count: int) -> None:
 
 def test_one_pixel_has_no_levels() -> None:
     header = replace(HEADER, width=1, height=1, bit_depth=9, information=0)
-    container = Container(header, coarsest=b"\x01\x00\x02\x00\x03\x00", levels=())
+    container = Container(header, 10, coarsest=b"\x01\x00\x02\x00\x03\x00", levels=(), scaling=Scaling(9, ()))
 
     assert unpack(pack(container)) == container
-    assert read_index(pack(container)) == (header, Index(0, ()))
+    assert read_index(pack(container)) == (header, Index(10, (), scaling=Scaling(9, ())))
 
 
-def test_the_largest_index_is_in_the_prefix() -> None:
-    longest = b"\x01\x40" + write_varint(2**63 - 1) * 65
-    fields = header_with(12, b"\xff\xff\xff\xff")
-
-    header, index = read_index((fields + section(1, longest)).ljust(PREFIX_SIZE)[:PREFIX_SIZE])
-
-    assert header.width == 2**32 - 1
-    assert index == Index(2**63 - 1, ((2**63 - 1,),) * 64)
+def test_an_index_for_more_streams_than_there_are_bytes_is_refused_at_once() -> None:
+    fields = header_with(12, b"\xff" * 8)
+    with pytest.raises(TruncatedError) as caught:
+        read_index(fields + section(1, b"\x04\x08\x00"))
+    assert caught.value.expected == HEADER_SIZE + 4 + 8 * 2**56
 
 
 def test_every_truncation() -> None:
@@ -204,7 +248,7 @@ def test_header_only() -> None:
 
 def test_index_only() -> None:
     end = HEADER_SIZE + len(INDEX)
-    assert read_index(FILE[:end]) == (HEADER, Index(0, ((0,), (4,), (0,), (8,))))
+    assert read_index(FILE[:end]) == (HEADER, Index(10, ((0,), (4,), (0,), (8,))))
     with pytest.raises(TruncatedError):
         read_index(FILE[: end - 1])
 
@@ -239,8 +283,9 @@ def test_header_fields_out_of_range(offset: int, value: bytes) -> None:
 @pytest.mark.parametrize(("bit_depth", "sample"), [(1, b"\x02"), (7, b"\x80"), (9, b"\x00\x02")])
 def test_coarsest_samples_out_of_range(bit_depth: int, sample: bytes) -> None:
     header = header_with(11, bytes([bit_depth]))
+    index = INDEX if bit_depth <= 8 else section(1, bytes.fromhex("0a04090000 00040008"))
     with pytest.raises(FormatError, match="sample of the coarsest image"):
-        unpack(header + b"".join([INDEX, section(4, 2 * bytes(len(sample)) + sample), *LEVELS, END]))
+        unpack(header + b"".join([index, section(4, 2 * bytes(len(sample)) + sample), *LEVELS, END]))
 
 
 def test_damage_names_its_place_and_both_checksums() -> None:
@@ -307,20 +352,21 @@ def test_no_end_section() -> None:
     "index",
     [
         "",
-        "01",
-        "0104",
-        "01040004 00",
-        "010400040008 00",
-        "010400040008 8000",
-        "010400040008 05 00",
+        "0a",
+        "0a04",
+        "0a040004 00",
+        "0a0400040008 00",
+        "0a0400040008 8000",
+        "0a0400040008 05 00",
         "000400040008",
-        "0204 0000 0404 0000 0808",
-        "0103000400",
-        "0105 0004000800",
-        "8100 0400040008",
-        "01 8400 00040008",
-        "010400 ffffffffffffffffff01 0008",
-        "01 ffffffffffffffff7f 00040008",
+        "030400040008",
+        "100400040008",
+        "0a0300040008",
+        "0a05 0004000800",
+        "8a00 0400040008",
+        "0a 8400 00040008",
+        "0a0400 ffffffffffffffffff01 0008",
+        "0a ffffffffffffffff7f 00040008",
         "ffffffffffffffff7f 0400040008",
     ],
 )
@@ -389,12 +435,35 @@ def test_damaged_ancillary_section() -> None:
         {"levels": ((), *SMALL.levels[1:])},
         {"levels": ((b"", b""), *SMALL.levels[1:])},
         {"ancillary": ((127, b""),)},
+        {"tile_bits": 3},
+        {"tile_bits": 16},
+        {"scaling": Scaling(8, (0, 0))},
         {"ancillary": ((256, b""),)},
     ],
 )
 def test_parts_that_do_not_fit_the_header(changes: dict[str, Any]) -> None:
     with pytest.raises(FormatError):
         replace(SMALL, **changes)
+
+
+DEEP = replace(SMALL, header=replace(HEADER, bit_depth=12), coarsest=bytes(6), scaling=Scaling(11, (3, 0)))
+
+
+@pytest.mark.parametrize(
+    "scaling", [None, Scaling(7, (0, 0)), Scaling(13, (0, 0)), Scaling(11, (0,)), Scaling(11, (4, 0))]
+)
+def test_scalings_that_do_not_fit(scaling: Scaling | None) -> None:
+    with pytest.raises(FormatError):
+        replace(DEEP, scaling=scaling)
+
+
+@pytest.mark.parametrize("index", ["0a04 07 0000", "0a04 0d 0000", "0a04 0b 0400", "0a04 0b"])
+def test_scalings_that_do_not_belong(index: str) -> None:
+    start = HEADER_SIZE
+    data = pack(DEEP)[:start] + section(1, bytes.fromhex(index + "00040008"[: 8 * (len(index) > 8)]))
+    with pytest.raises(FormatError) as caught:
+        read_index(data)
+    assert caught.value.offset is not None
 
 
 @pytest.mark.parametrize(

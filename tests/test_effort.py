@@ -20,6 +20,7 @@ from ppyr.models.data import stage_batch
 from ppyr.models.export import network
 from ppyr.models.search import Search
 from ppyr.models.weights import STAGES, stage_of
+from ppyr.picture import Picture
 
 from .photograph import crop, squares
 
@@ -138,7 +139,7 @@ def test_the_search_estimates_what_the_changes_take() -> None:
     search = Adaptation(FAST.source, [image])
     search.run(Search(40))
     changes = with_tables(search.changes(), FAST.source, tables_of(FAST))
-    payload = len(unpack(encode_changed(image, FAST, changes)).changes)
+    payload = len(unpack(encode_changed(Picture.of(image), FAST, changes)).changes)
     estimate = sum(net.description().item() for net in search._nets.values()) / 8
     assert estimate / 2 < payload < 1.1 * estimate
 

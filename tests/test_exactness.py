@@ -29,13 +29,14 @@ import numpy as np
 import torch
 from ppyr.coding import decode, encode_changed
 from ppyr.models import predictor, registry
+from ppyr.picture import Picture
 from tests.some_changes import some_changes
 
 model, threads, photograph, other, own = sys.argv[1:]
 torch.set_num_threads(int(threads))
 name, changed, _ = model.partition("-changed")
 chosen = predictor.load(registry.by_name(name), "torch")
-data = encode_changed(np.load(photograph), chosen, some_changes(chosen.source) if changed else [])
+data = encode_changed(Picture.of(np.load(photograph)), chosen, some_changes(chosen.source) if changed else [])
 Path(own).write_bytes(data)
 image = decode(Path(other).read_bytes() if Path(other).exists() else data, backend="torch")
 print(json.dumps([hashlib.sha256(part).hexdigest() for part in (data, image.tobytes())]))

@@ -1,0 +1,155 @@
+"""An image as what is coded apart: tiles, and of each tile its colours and its alpha.
+
+Every such *unit* has a pyramid of its own, so memory is bounded by a tile, and a part of an image needs only
+its tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ppyr.bitstream.container import DIGEST_SIZE, SHALLOW, Header, Layout, Scaling, pixel_digest
+from ppyr.errors import UnsupportedImageError
+from ppyr.models.features import BYTES, Depth
+
+Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+#: Binary logarithm of a tile's side.
+TILE_BITS = 10
+#: Mean distance from what neighbours foretell that a grey level of a model is made for.
+TYPICAL_RESIDUAL = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One component of one tile."""
+
+    rows: slice
+    columns: slice
+    channels: slice
+
+    def shape(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the unit in an image of this size."""
+        return len(range(height)[self.rows]), len(range(width)[self.columns])
+
+    def of(self, image: Samples) -> Samples:
+        """The unit's part (h, w, c) of an image (H, W, C), a view."""
+        return image[self.rows, self.columns, self.channels]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image that is to be coded.
+
+    Args:
+        image: (H, W) or (H, W, C), uint8 or uint16; C of 1 to 4 is gray, gray and alpha, RGB, RGBA.
+        bit_depth: of the samples; by default all bits of their type.
+        tile_bits: binary logarithm of a tile's side.
+
+    Attributes:
+        samples: the image as (H, W, C).
+        header: of its file, but for model and information.
+        scaling: of wide samples.
+
+    Raises:
+        UnsupportedImageError: the array is no such image.
+    """
+
+    samples: Samples
+    header: Header
+    tile_bits: int
+    scaling: Scaling | None
+
+    @classmethod
+    def of(
+        cls, image: npt.NDArray[np.generic], bit_depth: int | None = None, tile_bits: int = TILE_BITS
+    ) -> Picture:
+        """Check an image; see `checked`."""
+        samples, depth = checked(image, bit_depth)
+        height, width, channels = samples.shape
+        header = Header(width, height, channels, depth, bytes(DIGEST_SIZE), pixel_digest(samples), 0)
+        levels = Layout(header, tile_bits).level_count
+        return cls(samples, header, tile_bits, scaling_of(samples, levels) if depth > SHALLOW else None)
+
+    @property
+    def colours(self) -> npt.NDArray[np.uint8]:
+        """An image of at most 8 bits without alpha, (H, W, 1) or (H, W, 3)."""
+        count = self.header.channels - self.header.components + 1
+        return self.samples[..., :count].astype(np.uint8, copy=False)
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """What is coded apart."""
+        return units(self.header, self.tile_bits)
+
+
+def units(header: Header, tile_bits: int) -> tuple[Unit, ...]:
+    """The units of an image in the order of their streams."""
+    side = 1 << tile_bits
+    alpha = header.channels - header.components + 1
+    parts = (slice(0, alpha), slice(alpha, header.channels))[: header.components]
+    rows, columns = Layout(header, tile_bits).tiles
+    return tuple(
+        Unit(slice(y * side, (y + 1) * side), slice(x * side, (x + 1) * side), part)
+        for y in range(rows)
+        for x in range(columns)
+        for part in parts
+    )
+
+
+def checked(image: npt.NDArray[np.generic], bit_depth: int | None) -> tuple[Samples, int]:
+    """The image as (H, W, C), and its bit depth.
+
+    Raises:
+        UnsupportedImageError: it is no image of 1 to 4 channels of uint8 or uint16, or has larger samples
+            than `bit_depth` says.
+    """
+    if image.dtype not in (np.uint8, np.uint16):
+        raise UnsupportedImageError(
+            f"samples of {image.dtype} can not be kept: give uint8, or uint16 for more than 8 bits",
+            found=str(image.dtype),
+        )
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or not 1 <= image.shape[2] <= 4 or 0 in image.shape:
+        raise UnsupportedImageError(
+            f"an array of shape {image.shape} is no image: give (H, W) or (H, W, C), C of 1 to 4 for gray, "
+            "gray and alpha, RGB, RGBA",
+            found=image.shape,
+        )
+    whole = 8 * image.dtype.itemsize
+    depth = whole if bit_depth is None else bit_depth
+    if not whole - 7 <= depth <= whole:
+        raise UnsupportedImageError(
+            f"{depth} bits a sample do not go with {image.dtype}: uint8 has 1 to 8, uint16 has 9 to 16",
+            expected=range(whole - 7, whole + 1),
+            found=depth,
+        )
+    if depth < whole and (highest := int(image.max())) >> depth:
+        raise UnsupportedImageError(
+            f"a sample of {highest} does not fit in {depth} bits: give the image's true bit depth",
+            expected=range(1 << depth),
+            found=highest,
+        )
+    return np.ascontiguousarray(image), depth
+
+
+def scaling_of(image: Samples, level_count: int) -> Scaling:
+    """How an image (H, W, C) of uint16 is shown to a model: as quiet as images of 8 bits are."""
+    used = max(SHALLOW, int(image.max()).bit_length())
+    found = []
+    for factor in range(level_count // 2):
+        some = image[:: 1 << factor, :: 1 << factor].astype(np.int32)
+        apart = abs(2 * some[1:-1:2] - some[:-2:2] - some[2::2]) / 2
+        mean = float(np.minimum(apart, 8 * np.median(apart) + 1).mean()) if apart.size else 0.0
+        unit = round(np.log2(max(mean, 1) / TYPICAL_RESIDUAL))
+        found.append(min(max(unit, 0), used - SHALLOW))
+    return Scaling(used, tuple(found[::-1]))
+
+
+def depth_of(scaling: Scaling | None) -> Depth:
+    """The same for a predictor."""
+    return Depth(scaling.used_bits, scaling.units) if scaling else BYTES

@@ -1,0 +1,123 @@
+"""From samples to symbols and back: what a walk over the levels hands to the entropy coder, or takes from it.
+
+A sample of 8 bits is one symbol, its distance from the centre modulo 256. A wide one is two, and raw bits:
+the distance of its upper bits from the centre, modulo 256; how often that wrapped, which is nearly always 0;
+and the low bits, all of whose values are equally likely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
+from ppyr.bitstream.tables import TableSet
+from ppyr.models.predictor import Distribution
+from ppyr.picture import Samples
+
+#: A centre under which no table is folded.
+_MIDDLE = 128
+
+
+class Coder(Protocol):
+    """What a walk does with the symbols: write, read or count them, level by level, coarse to fine."""
+
+    def code(self, values: Samples, coarse: Samples, found: Distribution) -> None:
+        """One channel of one step: fine values (n, m), and the coarse ones that make samples of them."""
+
+    def end_level(self) -> None:
+        """The level is complete."""
+
+
+@dataclass(frozen=True)
+class CodedLevel:
+    """The streams of a level, one for each unit, and the information content of its symbols in 2^-16 bit."""
+
+    streams: tuple[bytes, ...]
+    information: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the streams."""
+        return sum(map(len, self.streams))
+
+
+class Writer:
+    """Codes the levels of one unit.
+
+    Attributes:
+        levels: those that are complete, each of one stream.
+    """
+
+    def __init__(self, tables: TableSet) -> None:
+        self.levels: list[CodedLevel] = []
+        self._tables = tables
+        self._stream = StreamEncoder(tables)
+
+    def code(self, values: Samples, coarse: Samples, found: Distribution) -> None:
+        """See `Coder`."""
+        samples = values + coarse
+        if found.low_bits is None:
+            centres = found.centres.astype(np.uint8, copy=False)
+            symbols = (samples - centres).astype(np.uint8, copy=False)
+            self._stream.put(symbols.ravel(), found.tables.ravel(), centres.ravel())
+            return
+        distances = (samples >> found.low_bits) - found.centres
+        near = distances.astype(np.int8)
+        self._stream.put(near.view(np.uint8).ravel(), found.tables.ravel(), _middle(near))
+        wraps = ((distances - near) >> 8).astype(np.uint8)
+        self._stream.put(wraps.ravel(), _wraps(found), _middle(wraps))
+        low = samples & ((1 << found.low_bits.astype(np.uint16)) - 1)
+        self._stream.put_raw(low.astype(np.uint16).ravel(), found.low_bits.ravel())
+
+    def end_level(self) -> None:
+        """See `Coder`."""
+        self.levels.append(CodedLevel((self._stream.finish(),), self._stream.information))
+        self._stream = StreamEncoder(self._tables)
+
+
+class Reader:
+    """Decodes the levels of one unit from their streams.
+
+    Attributes:
+        information: of all symbols so far.
+    """
+
+    def __init__(self, tables: TableSet, streams: Sequence[bytes]) -> None:
+        self.information = 0
+        self._streams = [StreamDecoder(tables, stream) for stream in streams]
+        self._level = 0
+
+    def code(self, values: Samples, coarse: Samples, found: Distribution) -> None:
+        """See `Coder`."""
+        stream = self._streams[self._level]
+        if found.low_bits is None:
+            centres = found.centres.astype(np.uint8, copy=False)
+            symbols = stream.get(found.tables.ravel(), centres.ravel())
+            values[...] = centres + symbols.reshape(values.shape) - coarse
+            return
+        near = stream.get(found.tables.ravel(), _middle(values)).view(np.int8).astype(np.int64)
+        wraps = stream.get(_wraps(found), _middle(values)).view(np.int8).astype(np.int64)
+        low = stream.get_raw(found.low_bits.ravel()).astype(np.int64)
+        distances = ((wraps << 8) + near).reshape(values.shape)
+        samples = ((found.centres + distances) << found.low_bits) + low.reshape(values.shape)
+        values[...] = samples.astype(np.uint16) - coarse
+
+    def end_level(self) -> None:
+        """See `Coder`."""
+        stream = self._streams[self._level]
+        stream.finish()
+        self.information += stream.information
+        self._level += 1
+
+
+def _middle(like: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    return np.full(like.size, _MIDDLE, np.uint8)
+
+
+def _wraps(found: Distribution) -> npt.NDArray[np.uint16]:
+    return np.full(found.tables.size, found.wraps, np.uint16)
