@@ -39,6 +39,8 @@ STEPS_SHARE = {"finest": 1.0, "next": 0.5, "rest": 0.25}
 LEAST_PIXELS = 1 << 16
 #: Side of the crops of a search, how many make a batch, and how many at most a search of the heads sees.
 CROP_SIDE = 128
+#: Side of the blocks by whose bits crops are chosen.
+BLOCK = 16
 CROPS = 4
 HEAD_CROPS = 24
 #: Part of the positions of these crops that a step of a search of the heads takes.
@@ -256,8 +258,20 @@ class ChangedNet(StageNet):
         self.spread = (self.steps + self.spread_change()).flatten() * 2.0**-SPREAD_BITS
 
 
-_Scales = list[list[ByteArray]]
-"""Images (3, h, w) in coding order, for every factor by which they are subsampled."""
+class _Image:
+    """A subsampled image: its planes (3, h, w) in coding order, and about how many bits its blocks take."""
+
+    def __init__(self, planes: ByteArray) -> None:
+        self.planes = planes
+        rows = planes[:, :: BLOCK // 4].astype(np.int16)
+        apart = abs(np.diff(rows, axis=2, append=rows[..., -1:]))
+        bits = np.log2(2 + apart, dtype=np.float32).sum(0)
+        across = np.add.reduceat(bits, np.arange(0, bits.shape[1], BLOCK), axis=1)
+        self.bits = np.add.reduceat(across, np.arange(0, bits.shape[0], 4), axis=0).astype(np.float64)
+
+
+_Scales = list[list[_Image]]
+"""Images for every factor by which they are subsampled."""
 
 
 class Adaptation:
@@ -280,9 +294,12 @@ class Adaptation:
         self._images: dict[str, _Scales] = {}
         self._nets: dict[str, ChangedNet] = {}
         for stage in STAGES:
-            scales = [[_whole(p[:, ::step, ::step]) for p in planes] for step in DECIMATIONS[stage]]
+            scales = [
+                [_Image(_whole(p[:, ::step, ::step])) for p in planes if min(p.shape[1:]) > 3 * step]
+                for step in DECIMATIONS[stage]
+            ]
             if _area(scales[0]) >= LEAST_PIXELS:
-                self._images[stage] = [[image for image in scale if image.size] for scale in scales]
+                self._images[stage] = scales
                 self._nets[stage] = ChangedNet(source, stage, channels)
 
     def changes(self) -> dict[str, tuple[int, npt.NDArray[np.int8]]]:
@@ -373,31 +390,33 @@ class Adaptation:
         return batches()
 
     def _batch(self, stage: str, count: int) -> npt.NDArray[np.int32]:
-        """Crops (count, 3, side, side), all of one subsampling; of what has more pixels more often."""
+        """Crops (count, 3, side, side), all of one subsampling; of what has more bits more often."""
         scales = [scale for scale in self._images[stage] if scale]
-        scale = scales[self._chosen([_area(scale) for scale in scales])]
-        images = [scale[self._chosen([image[0].size for image in scale])] for _ in range(count)]
-        sides = [min(CROP_SIDE, *(image.shape[axis] for image in images)) for axis in (1, 2)]
-        crops = []
-        for image in images:
-            top, left = (
-                self._generator.integers(have - want + 1)
-                for have, want in zip(image.shape[1:], sides, strict=True)
-            )
-            crops.append(image[:, top : top + sides[0], left : left + sides[1]])
-        return np.stack(crops).astype(np.int32)
+        scale = scales[self._chosen([sum(image.bits.sum() for image in scale) for scale in scales])]
+        images = [scale[self._chosen([image.bits.sum() for image in scale])] for _ in range(count)]
+        sides = [min(CROP_SIDE, *(image.planes.shape[axis] for image in images)) for axis in (1, 2)]
+        return np.stack([self._crop(image, *sides) for image in images]).astype(np.int32)
 
-    def _chosen(self, areas: Sequence[int]) -> int:
-        return int(self._generator.choice(len(areas), p=np.array(areas) / sum(areas)))
+    def _crop(self, image: _Image, height: int, width: int) -> ByteArray:
+        """A crop with a block somewhere in it, blocks of more bits more often."""
+        block = divmod(self._chosen(image.bits.ravel()), image.bits.shape[1])
+        top, left = (
+            int(np.clip(BLOCK * place - self._generator.integers(want), 0, have - want))
+            for place, want, have in zip(block, (height, width), image.planes.shape[1:], strict=True)
+        )
+        return image.planes[:, top : top + height, left : left + width]
+
+    def _chosen(self, weights: Sequence[float] | npt.NDArray[np.float64]) -> int:
+        return int(self._generator.choice(len(weights), p=np.asarray(weights) / np.sum(weights)))
 
 
 def _steps(search: Search, stage: str) -> int:
     return max(1, round(search.steps * STEPS_SHARE[stage]))
 
 
-def _area(scale: Sequence[ByteArray]) -> int:
-    """Pixels of images (3, h, w)."""
-    return sum(image[0].size for image in scale)
+def _area(scale: Sequence[_Image]) -> int:
+    """Pixels of images."""
+    return sum(image.planes[0].size for image in scale)
 
 
 def _whole(image: ByteArray) -> ByteArray:
