@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ppyr.bitstream.container import PREFIX_SIZE, VERSION, read_index
+from ppyr.bitstream.front import read_front
 from ppyr.geometry import shapes
+from ppyr.metadata import kind_of
 from ppyr.models.registry import model_name
 from ppyr.models.steps import evaluations
 
@@ -43,6 +46,7 @@ class Info:
         bits_per_dim: bits of the file for each sample of the image.
         theoretical_bits_per_dim: the same for the information content of the symbols under the model.
         changes: bytes that change the model for this image.
+        metadata: bytes in the file of each kind of metadata that is there, see `ppyr.metadata.KINDS`.
         model_evaluations: to decode the whole image.
         levels: coarse to fine.
     """
@@ -58,6 +62,7 @@ class Info:
     bits_per_dim: float
     theoretical_bits_per_dim: float
     changes: int
+    metadata: dict[str, int]
     model_evaluations: int
     levels: tuple[LevelInfo, ...]
 
@@ -70,14 +75,20 @@ def info(source: bytes | str | os.PathLike[str]) -> Info:
     """Read the header and the index of a .ppyr file, without decoding anything.
 
     Args:
-        source: the data, or the path of a file.
+        source: the data, or the path of a file, of which only a few bytes are read.
 
     Raises:
         FormatError: the header or the index is damaged or cut off, or this is no .ppyr file.
         OSError: the file can not be read.
     """
-    front, size = _front(source)
-    header, index = read_index(front)
+    with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb", buffering=0) as file:
+        header, index = read_index(file.read(PREFIX_SIZE))
+        size = file.seek(0, os.SEEK_END)
+        sections = read_front(file).sizes
+    metadata: dict[str, int] = {}
+    for section, length in sections.items():
+        kind = kind_of(section.name.lower())
+        metadata[kind] = metadata.get(kind, 0) + length
     levels = []
     for level, tiles in zip(shapes(header.height, header.width), index.streams, strict=True):
         height, width = level.coarse
@@ -102,6 +113,7 @@ def info(source: bytes | str | os.PathLike[str]) -> Info:
         bits_per_dim=8 * size / samples,
         theoretical_bits_per_dim=header.information / 2**16 / samples,
         changes=index.changes,
+        metadata=metadata,
         model_evaluations=sum(level.evaluations for level in levels),
         levels=tuple(levels),
     )
@@ -125,11 +137,3 @@ def verify(
 
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     decode(data, backend=backend, max_pixels=max_pixels)
-
-
-def _front(source: bytes | str | os.PathLike[str]) -> tuple[bytes, int]:
-    """Give as much of the start as holds the index, and the size of the whole in bytes."""
-    if isinstance(source, bytes):
-        return source, len(source)
-    with Path(source).open("rb") as file:
-        return file.read(PREFIX_SIZE), os.fstat(file.fileno()).st_size

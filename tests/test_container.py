@@ -25,6 +25,7 @@ from ppyr.bitstream.container import (
     read_index,
     unpack,
 )
+from ppyr.bitstream.metasections import MetadataKind
 from ppyr.bitstream.varint import write_varint
 from ppyr.errors import (
     ChecksumError,
@@ -33,6 +34,8 @@ from ppyr.errors import (
     TruncatedError,
     UnsupportedVersionError,
 )
+
+from .some_metadata import any_metadata
 
 HEADER = Header(
     width=3,
@@ -120,6 +123,7 @@ def containers(draw: st.DrawFn) -> Container:
         information=draw(st.integers(0, 2**64 - 1)),
     )
     count = header.level_count
+    unknown = st.integers(128, 255).filter(lambda kind: kind not in list(MetadataKind))
     sample = st.integers(0, 2**header.bit_depth - 1)
     samples = draw(st.lists(sample, min_size=header.channels, max_size=header.channels))
     streams = draw(st.lists(st.binary(max_size=200), min_size=count, max_size=count))
@@ -128,7 +132,8 @@ def containers(draw: st.DrawFn) -> Container:
         coarsest=np.array(samples, dtype="u1" if header.bit_depth <= 8 else "<u2").tobytes(),
         levels=tuple((stream,) for stream in streams),
         changes=draw(st.binary(max_size=200)),
-        ancillary=tuple(draw(st.lists(st.tuples(st.integers(128, 255), st.binary(max_size=9)), max_size=3))),
+        ancillary=tuple(draw(st.lists(st.tuples(unknown, st.binary(max_size=9)), max_size=3))),
+        metadata=draw(any_metadata()),
     )
 
 
@@ -390,6 +395,7 @@ def test_damaged_ancillary_section() -> None:
         {"levels": ((b"", b""), *SMALL.levels[1:])},
         {"ancillary": ((127, b""),)},
         {"ancillary": ((256, b""),)},
+        {"ancillary": ((144, b""),)},
     ],
 )
 def test_parts_that_do_not_fit_the_header(changes: dict[str, Any]) -> None:
