@@ -87,7 +87,7 @@ def read_directory(data: bytes) -> Directory:
         UnsupportedImageError: there is no directory.
     """
     form, offset = _first(data)
-    return _read(data, form, offset, 0)
+    return _Reader(data, form).directory(offset, 0)
 
 
 def rewritten(
@@ -145,48 +145,53 @@ def _first(data: bytes) -> tuple[_Form, int]:
 
 def _records(data: bytes, form: _Form, offset: int) -> tuple[list[tuple[int, bytes]], int]:
     """Tag and bytes of each entry of a directory, and the offset of the directory after it."""
-    try:
-        (count,) = form.count.unpack_from(data, offset)
-        start = offset + form.count.size
-        stop = start + count * form.record.size
-        (following,) = form.offset.unpack_from(data, stop)
-    except (struct.error, OverflowError) as error:
+    size, start = form.record.size, offset + form.count.size
+    count = int.from_bytes(data[offset:start], "little" if form.order == "<" else "big")
+    stop = start + count * size
+    if start > len(data) or stop + form.offset.size > len(data):
         raise UnsupportedImageError(
             f"the TIFF directory at byte {offset} is cut off: get an undamaged copy", offset=offset
-        ) from error
-    size = form.record.size
+        )
+    (following,) = form.offset.unpack_from(data, stop)
     parts = (data[at : at + size] for at in range(start, stop, size))
     return [(form.record.unpack(part)[0], part) for part in parts], following
 
 
-def _read(data: bytes, form: _Form, offset: int, parent: int) -> Directory:
-    found: Directory = {}
-    for tag, record in _records(data, form, offset)[0]:
-        value = _value(data, form, record)
-        if tag in _BELOW.get(parent, ()):
-            found[tag] = _below(data, form, value, tag)
-        else:
-            found[tag] = None if tag in found else value
-    return found
+class _Reader:
+    """Reads values, in all no more bytes than the file has: in a correct file they do not overlap."""
 
+    def __init__(self, data: bytes, form: _Form) -> None:
+        self._data = data
+        self._form = form
+        self._left = len(data)
 
-def _below(data: bytes, form: _Form, value: Entry | None, tag: int) -> Directory | None:
-    if value is None or value.type not in _OFFSETS or len(value.data) not in (4, 8):
-        return None
-    try:
-        return _read(data, form, int.from_bytes(value.data, "little"), tag)
-    except UnsupportedImageError:
-        return None
+    def directory(self, offset: int, parent: int) -> Directory:
+        found: Directory = {}
+        for tag, record in _records(self._data, self._form, offset)[0]:
+            value = None if tag in found else self._value(record)
+            found[tag] = self._below(value, tag) if tag in _BELOW.get(parent, ()) else value
+        return found
 
+    def _below(self, value: Entry | None, tag: int) -> Directory | None:
+        if value is None or value.type not in _OFFSETS or len(value.data) not in (4, 8):
+            return None
+        try:
+            return self.directory(int.from_bytes(value.data, "little"), tag)
+        except UnsupportedImageError:
+            return None
 
-def _value(data: bytes, form: _Form, record: bytes) -> Entry | None:
-    _, kind, count, inline = form.record.unpack(record)
-    if kind not in _SIZES and not (form.big and kind in _BIG_SIZES):
-        return None
-    size = count * (_SIZES | _BIG_SIZES)[kind]
-    (offset,) = form.offset.unpack(inline)
-    value = inline[:size] if size <= len(inline) else data[offset : offset + size]
-    return Entry(kind, _swapped(value, kind, form)) if len(value) == size else None
+    def _value(self, record: bytes) -> Entry | None:
+        _, kind, count, inline = self._form.record.unpack(record)
+        if kind not in _SIZES and not (self._form.big and kind in _BIG_SIZES):
+            return None
+        size = count * (_SIZES | _BIG_SIZES)[kind]
+        if size <= len(inline):
+            return Entry(kind, _swapped(inline[:size], kind, self._form))
+        (offset,) = self._form.offset.unpack(inline)
+        if size > self._left or offset + size > len(self._data):
+            return None
+        self._left -= size
+        return Entry(kind, _swapped(self._data[offset : offset + size], kind, self._form))
 
 
 def _swapped(value: bytes, kind: int, form: _Form) -> bytes:

@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from PIL import Image, ImageCms, ImageFile, PngImagePlugin, TiffImagePlugin
 
 import ppyr
 from ppyr import imagefile
-from ppyr.errors import ModelError, UnsupportedImageError
+from ppyr import tiff as tiff_module
+from ppyr.errors import ModelError, PpyrError, UnsupportedImageError
 from ppyr.files import compress_file, decompress_file
 from ppyr.imagefile import image_bytes, read_image, read_image_file
 from ppyr.metadata import KINDS, NO_METADATA, Colour, Metadata, Resolution, Text, Unit
@@ -697,6 +699,32 @@ def test_text_gets_into_the_order_of_the_tags() -> None:
     texts = Text("Author", "a"), Text("Description", "b", international=True), Text("Document Name", "c")
     found = read(image_bytes(RGB, ".tif", Metadata(text=texts))).text
     assert found == (Text("Document Name", "c"), Text("Description", "b"), Text("Author", "a"))
+
+
+def test_values_that_overlap_are_not_read_over_and_over() -> None:
+    """Without a limit this file of a few kilobytes would take gigabytes."""
+    tags: dict[int, Any] = dict.fromkeys(range(50000, 50300), (7, 4000, b"\x08\x00\x00\x00"))
+    block = exif_block({34665: {1: (7, 4000, bytes(4000)), **tags}})
+    assert len(block) < 4000 + 12 * 310
+    read_directory = tiff_module.read_directory(block)[34665]
+    assert isinstance(read_directory, dict)
+    assert sum(value is not None for value in read_directory.values()) == 1
+    with pytest.raises(UnsupportedImageError, match=r"exif: exif"):
+        image_bytes(RGB, ".tif", Metadata(exif=block))
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_damaged_directories_give_an_error_or_other_values(big: bool) -> None:
+    tags: Tags = {**FULL_TIFF, 34675: (7, 5, b"icc 5")}
+    data = tagged({**tags, 34665: {1: ascii_tag("words of text")}} if big else tags, big=big)
+    for position in range(8, len(data)):
+        for flip in (1, 0x80, 0xFF):
+            damaged = bytearray(data)
+            damaged[position] ^= flip
+            with suppress(PpyrError):
+                read(bytes(damaged), max_pixels=1000)
+            with suppress(PpyrError):
+                image_bytes(RGB, ".tif", Metadata(exif=bytes(damaged)))
 
 
 def test_where_no_format_holds_all_the_advice_is_to_strip() -> None:
