@@ -18,6 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ppyr.bitstream.checks import COMPLETE_COPY as _COMPLETE_COPY
+from ppyr.bitstream.checks import FRESH_COPY as _FRESH_COPY
+from ppyr.bitstream.checks import check_range as _check_range
+from ppyr.bitstream.metadata import NO_METADATA, Metadata
+from ppyr.bitstream.metasections import MetadataKind, pack_metadata, unpack_metadata
 from ppyr.bitstream.varint import read_varint, write_varint
 from ppyr.errors import ChecksumError, FormatError, NotPpyrError, TruncatedError, UnsupportedVersionError
 
@@ -44,18 +49,20 @@ TILE_BITS = (4, 15)
 """Least and greatest binary logarithm of a tile's side."""
 
 _VERSION_OFFSET = len(SIGNATURE)
-_FRESH_COPY = "get a fresh copy of the file"
-_COMPLETE_COPY = "get a complete copy of the file"
 
 
 class Kind(IntEnum):
-    """The kinds of sections that version 0 knows."""
+    """The kinds of sections that version 0 knows, beside those with metadata."""
 
     INDEX = 1
     LEVEL = 2
     END = 3
     COARSEST = 4
     CHANGES = 5
+
+
+_METADATA = frozenset(map(int, MetadataKind))
+_NAMES = {int(kind): kind.name for kind in (*Kind, *MetadataKind)}
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,7 @@ class Container:
         changes: payload of the section that changes the model, b"" where there is none.
         scaling: see `Index`.
         ancillary: kind (128..255) and payload of the sections that this version has no use for.
+        metadata: what the file says of the image beside its pixels.
 
     Raises:
         FormatError: the parts do not fit the header.
@@ -160,6 +168,7 @@ class Container:
     changes: bytes = b""
     scaling: Scaling | None = None
     ancillary: tuple[tuple[int, bytes], ...] = ()
+    metadata: Metadata = NO_METADATA
 
     def __post_init__(self) -> None:
         layout = Layout(self.header, self.tile_bits)
@@ -173,6 +182,7 @@ class Container:
         _check_scaling(self.scaling, self.header, layout.level_count)
         for kind, _ in self.ancillary:
             _check_range("kind of an ancillary section", kind, ANCILLARY, 0xFF)
+            _check_range("metadata among the ancillary sections", int(kind in _METADATA), 0, 0)
 
 
 class Layout:
@@ -247,6 +257,7 @@ def pack(container: Container) -> bytes:
         [
             _with_crc(fields),
             _section(Kind.INDEX, b"".join(map(write_varint, numbers))),
+            *(_section(kind, payload) for kind, payload in pack_metadata(container.metadata)),
             *(_section(kind, payload) for kind, payload in container.ancillary),
             *([_section(Kind.CHANGES, container.changes)] if container.changes else []),
             _section(Kind.COARSEST, container.coarsest),
@@ -268,6 +279,7 @@ def unpack(data: bytes) -> Container:
     """
     header, index, offset = _read_front(data)
     ancillary: list[tuple[int, bytes]] = []
+    metadata, offset = _read_metadata(data, offset, ancillary)
     sections = _critical_sections(data, offset, ancillary)
 
     changes = next(sections).expect(Kind.CHANGES, index.changes) if index.changes else b""
@@ -282,7 +294,9 @@ def unpack(data: bytes) -> Container:
             expected=end.stop,
             found=len(data),
         )
-    return Container(header, index.tile_bits, coarsest, levels, changes, index.scaling, tuple(ancillary))
+    return Container(
+        header, index.tile_bits, coarsest, levels, changes, index.scaling, tuple(ancillary), metadata
+    )
 
 
 def read_header(data: bytes) -> Header:
@@ -317,6 +331,16 @@ def read_index(data: bytes) -> tuple[Header, Index]:
     return header, index
 
 
+def read_metadata(data: bytes) -> Metadata:
+    """The metadata of a file, from its beginning up to the end of the first section after them.
+
+    `ppyr.bitstream.front` tells where that is. Raises as `unpack` does.
+    """
+    _, _, offset = _read_front(data)
+    metadata, _ = _read_metadata(data, offset, [])
+    return metadata
+
+
 @dataclass(frozen=True)
 class _Section:
     kind: int
@@ -327,7 +351,7 @@ class _Section:
     def expect(self, kind: Kind, size: int | None = None) -> bytes:
         """The payload, once kind and size are found right."""
         if self.kind != kind:
-            found = Kind(self.kind).name if self.kind in list(Kind) else f"ancillary {self.kind}"
+            found = _NAMES.get(self.kind, f"ancillary {self.kind}")
             raise FormatError(
                 f"offset {self.start}: section {found} stands where {kind.name} belongs; {_FRESH_COPY}",
                 offset=self.start,
@@ -388,12 +412,26 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
     return header, Index(tile_bits, tuple(sizes), changes, scaling), section.stop
 
 
+def _read_metadata(data: bytes, offset: int, ancillary: list[tuple[int, bytes]]) -> tuple[Metadata, int]:
+    """The metadata after INDEX, and the offset of what follows; unknown sections go to `ancillary`."""
+    found = []
+    while True:
+        section = _read_section(data, offset)
+        if section.kind in _METADATA:
+            found.append((section.kind, offset, section.payload))
+        elif section.kind & ANCILLARY:
+            ancillary.append((section.kind, section.payload))
+        else:
+            return unpack_metadata(found), offset
+        offset = section.stop
+
+
 def _critical_sections(data: bytes, offset: int, ancillary: list[tuple[int, bytes]]) -> Iterator[_Section]:
     """The sections that may not be skipped; the others go to `ancillary`. Never ends before the data do."""
     while True:
         section = _read_section(data, offset)
         offset = section.stop
-        if section.kind & ANCILLARY:
+        if section.kind & ANCILLARY and section.kind not in _METADATA:
             ancillary.append((section.kind, section.payload))
         else:
             yield section
@@ -406,12 +444,12 @@ def _read_section(data: bytes, offset: int) -> _Section:
     end = start + length
     _check_present(data, offset, end + _CRC.size)
     _check_crc(data, offset, end)
-    if not kind & ANCILLARY and kind not in list(Kind):
+    if not kind & ANCILLARY and kind not in _NAMES:
         raise UnsupportedVersionError(
             f"offset {offset}: section kind {kind} is unknown and may not be skipped, and this ppyr reads "
             f"version {VERSION} only; install a newer ppyr",
             offset=offset,
-            expected=tuple(map(int, Kind)),
+            expected=tuple(_NAMES),
             found=kind,
         )
     return _Section(kind, data[start:end], offset, end + _CRC.size)
@@ -485,16 +523,3 @@ def _check_present(data: bytes, start: int, stop: int) -> None:
             expected=stop,
             found=len(data),
         )
-
-
-def _check_range(name: str, value: int, least: int, most: int, offset: int | None = None) -> None:
-    if least <= value <= most:
-        return
-    wanted = str(least) if least == most else f"{least}..{most}"
-    place, advice = ("", "pass what fits") if offset is None else (f"offset {offset}: ", _FRESH_COPY)
-    raise FormatError(
-        f"{place}{name}: {value}, where {wanted} belongs; {advice}",
-        offset=offset,
-        expected=wanted,
-        found=value,
-    )

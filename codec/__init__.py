@@ -3,9 +3,10 @@
     data = ppyr.encode(image)          # (H, W) or (H, W, C) -> bytes; effort=1..9
     image = ppyr.decode(data)          # bit for bit the same
 
-`encode` and `decode` work on bytes, `compress_file` and `decompress_file` on files; `info` and `verify` look
-at a file without giving its pixels back. Every error raised on purpose is a `PpyrError`. Importing this
-package loads neither torch nor numba: each function brings what it needs when it is first asked for.
+`encode` and `decode` work on bytes, `compress_file` and `decompress_file` on files; `info`, `read_metadata`
+and `verify` look at a file without giving its pixels back. Every error raised on purpose is a `PpyrError`.
+Importing this package loads neither torch nor numba: each function brings what it needs when it is first
+asked for.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ppyr.effort import encode
     from ppyr.files import compress_file, decompress_file
     from ppyr.inspect import info, verify
+    from ppyr.metadata import Metadata, read_metadata
 
 __version__ = "0.1.0"
 
@@ -39,6 +41,7 @@ __all__ = [
     "ChecksumError",
     "FormatError",
     "ImageTooLargeError",
+    "Metadata",
     "ModelError",
     "NotPpyrError",
     "OutputExistsError",
@@ -53,15 +56,18 @@ __all__ = [
     "decompress_file",
     "encode",
     "info",
+    "read_metadata",
     "verify",
 ]
 
 _LAZY = {
+    "Metadata": "ppyr.metadata",
     "compress_file": "ppyr.files",
     "decode": "ppyr.coding",
     "decompress_file": "ppyr.files",
     "encode": "ppyr.effort",
     "info": "ppyr.inspect",
+    "read_metadata": "ppyr.metadata",
     "verify": "ppyr.inspect",
 }
 

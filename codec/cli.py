@@ -72,13 +72,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     compress.add_argument(
         "--no-verify", dest="verify", action="store_false", help="do not decode and compare first"
     )
-    compress.add_argument(
-        "--strip",
-        type=_strip,
-        default=[],
-        metavar="KINDS",
-        help="leave out metadata: exif,xmp,icc,text,dpi or all",
-    )
+    _add_strip(compress)
     _add_computing(compress, model=True)
     compress.set_defaults(run=commands.compress)
 
@@ -87,6 +81,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     _add_files(decompress)
     _add_outputs(decompress)
+    _add_strip(decompress)
     _add_computing(decompress)
     decompress.set_defaults(run=commands.decompress)
 
@@ -156,6 +151,16 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--force", action="store_true", help="replace outputs that are there already")
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="print what would be done, and do nothing"
+    )
+
+
+def _add_strip(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strip",
+        type=_strip,
+        default=[],
+        metavar="KINDS",
+        help=f"leave out metadata: {','.join(KINDS)} or all",
     )
 
 

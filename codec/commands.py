@@ -54,7 +54,12 @@ def decompress(args: argparse.Namespace) -> int:
         from ppyr.files import decompress_file
 
         return decompress_file(
-            source, target, backend=args.backend, force=args.force, max_pixels=_max_pixels(args)
+            source,
+            target,
+            backend=args.backend,
+            force=args.force,
+            strip=args.strip,
+            max_pixels=_max_pixels(args),
         )
 
     return _convert(jobs, convert, args)
@@ -66,7 +71,7 @@ def info(args: argparse.Namespace) -> int:
     from ppyr.tables import text_table
 
     def work(file: str) -> None:
-        about = info(_content(file))
+        about = info(_content(file) if file == PIPE else file)
         if args.json:
             print(json.dumps({"file": file, **about.as_dict()}))
             return
@@ -78,6 +83,7 @@ def info(args: argparse.Namespace) -> int:
             f"(theoretical {about.theoretical_bits_per_dim:.4f})\n"
             f"  {about.model_evaluations} model evaluations in {len(about.levels)} levels"
             + (f"\n  {about.changes:,} bytes change the model for this image" if about.changes else "")
+            + (f"\n  metadata: {_listed(about.metadata)}" if about.metadata else "")
         )
         if args.verbose:
             rows = [
@@ -152,6 +158,10 @@ def demo(args: argparse.Namespace) -> int:
     print(text_table((found.photograph, f"{about.width} x {about.height}"), rows))
     print("The decompressed photograph is the same, bit for bit.")
     return 0
+
+
+def _listed(sizes: dict[str, int]) -> str:
+    return ", ".join(f"{kind} ({size:,} bytes)" for kind, size in sizes.items())
 
 
 def _places(args: argparse.Namespace) -> dict[str, Any]:

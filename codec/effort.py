@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ppyr.coding import assemble, encode_changed, encode_levels, tables_of
 from ppyr.errors import ConfigurationError, ModelError
+from ppyr.metadata import Metadata, with_metadata
 from ppyr.models import modelfile, predictor, registry
 from ppyr.models.changes import Change, pack_changes, unpack_changes, with_tables
 from ppyr.models.search import Search
@@ -62,6 +63,7 @@ def encode(
     time_budget: float | None = None,
     seed: int = 0,
     progress: bool = False,
+    metadata: Metadata | None = None,
 ) -> bytes:
     """Compress an image.
 
@@ -78,6 +80,7 @@ def encode(
             makes the bytes depend on the machine's speed.
         seed: of what fitting draws at random.
         progress: show a bar on standard error while the model is fitted.
+        metadata: what the file is to say of the image beside its pixels.
 
     Raises:
         UnsupportedImageError: the array is no such image.
@@ -94,10 +97,10 @@ def encode(
         data = _fitted(picture, prepared, chosen.searches, deadline, seed, progress)
     else:
         data = encode_changed(picture, prepared, changes)
-    if chosen.otherwise is None:
-        return data
-    other = predictor.load(registry.by_name(chosen.otherwise), backend)
-    return min(data, encode_changed(picture, other, []), key=len)
+    if chosen.otherwise is not None:
+        other = predictor.load(registry.by_name(chosen.otherwise), backend)
+        data = min(data, encode_changed(picture, other, []), key=len)
+    return data if metadata is None else with_metadata(data, metadata)
 
 
 def _embedded(model_id: bytes, backend: str) -> tuple[predictor.Model, list[Change]]:

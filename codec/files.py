@@ -14,7 +14,8 @@ from ppyr.atomic import refuse_existing, write_file
 from ppyr.coding import DEFAULT_MAX_PIXELS, decode
 from ppyr.effort import encode
 from ppyr.errors import ModelError
-from ppyr.imagefile import Source, check_writable, image_bytes, read_bytes, read_image
+from ppyr.imagefile import Source, check_writable, image_bytes, read_bytes, read_image_file
+from ppyr.metadata import read_metadata, stripped
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -69,10 +70,10 @@ def compress_file(
     strip: Collection[str] = (),
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
 ) -> Converted:
-    """Compress an image file into a .ppyr file.
+    """Compress an image file, its pixels and its metadata, into a .ppyr file.
 
     Args:
-        source: path or open binary file of an image, see `ppyr.imagefile.read_image`.
+        source: path or open binary file of an image, see `ppyr.imagefile.read_image_file`.
         target: path or open binary file to write; a path appears whole or not at all.
         effort: see `ppyr.encode`.
         model: likewise.
@@ -82,20 +83,20 @@ def compress_file(
         progress: likewise.
         force: replace a regular file that is there already.
         verify: decode and compare before anything is written.
-        strip: kinds of metadata to leave out: exif, xmp, icc, text, dpi, or all.
+        strip: kinds of metadata to leave out: exif, xmp, icc, text, dpi, orientation, other, or all.
         max_pixels: the largest image to read; None for no limit but Pillow's.
 
     Raises:
         OutputExistsError: `target` is there already.
-        UnsupportedImageError, ImageTooLargeError: see `ppyr.imagefile.read_image`.
+        UnsupportedImageError, ImageTooLargeError: see `ppyr.imagefile.read_image_file`.
         UnknownModelError: there is no such model.
         ConfigurationError: the effort is out of range, or a model is given too.
-        ModelError: the file would not decode to the same image; nothing is written.
+        ModelError: the file would not decode to the same image and metadata; nothing is written.
         OSError: a file can not be read or written.
     """
     _refuse_existing(target, force=force)
     original = read_bytes(source)
-    image = read_image(io.BytesIO(original), strip=strip, max_pixels=max_pixels)
+    image, metadata = read_image_file(io.BytesIO(original), strip=strip, max_pixels=max_pixels)
     data = encode(
         image,
         effort=effort,
@@ -104,7 +105,10 @@ def compress_file(
         backend=backend,
         time_budget=time_budget,
         progress=progress,
+        metadata=metadata,
     )
+    if verify and read_metadata(data) != metadata:
+        raise ModelError("the metadata do not come back, nothing was written: report this")
     if verify and not np.array_equal(decode(data, backend=backend, max_pixels=None), image):
         raise ModelError("the image does not decode to itself, nothing was written: try --backend reference")
     _write(target, data, force=force)
@@ -117,20 +121,23 @@ def decompress_file(
     *,
     backend: str = "auto",
     force: bool = False,
+    strip: Collection[str] = (),
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
 ) -> Converted:
-    """Decompress a .ppyr file into an image file.
+    """Decompress a .ppyr file into an image file, with all its metadata.
 
     Args:
         source: path or open binary file of a .ppyr file.
         target: path to write, in the lossless format that its suffix names; or an open binary file, for PNG.
         backend: auto, reference or torch.
         force: replace a regular file that is there already.
+        strip: kinds of metadata to leave out: exif, xmp, icc, text, dpi, orientation, or all.
         max_pixels: the largest image to decode; None for no limit.
 
     Raises:
         OutputExistsError: `target` is there already.
-        UnsupportedImageError: the suffix of `target` names no lossless format that can hold the image.
+        UnsupportedImageError: the suffix of `target` names no lossless format that can hold the image and
+            its metadata.
         PpyrError: the data can not be decoded, see `ppyr.decode`.
         OSError: a file can not be read or written.
     """
@@ -138,8 +145,10 @@ def decompress_file(
     check_writable(suffix)
     _refuse_existing(target, force=force)
     data = read_bytes(source)
+    metadata = stripped(read_metadata(data), strip)
+    check_writable(suffix, metadata)
     image = decode(data, backend=backend, max_pixels=max_pixels)
-    packed = image_bytes(image, suffix)
+    packed = image_bytes(image, suffix, metadata)
     _write(target, packed, force=force)
     return _converted(source, target, image, image_bytes=len(packed), ppyr_bytes=len(data))
 

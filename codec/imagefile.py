@@ -1,8 +1,9 @@
 """Image files in and out, by Pillow, without a single sample or tag changed unseen.
 
 `read_image` takes 8-bit RGB and gray. Everything that Pillow would convert on the way (palettes, 16-bit
-samples cut to 8, 4-bit ones spread to 8, alpha, frames after the first) is refused, and so is a file with
-metadata that the caller has not agreed to lose.
+samples cut to 8, 4-bit ones spread to 8, alpha, frames after the first) is refused, and so are metadata that
+can not be kept, unless the caller agrees to lose them. Pixels come as they are stored, however the file says
+that they are to be turned.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from PIL import Image, UnidentifiedImageError
 
 from ppyr.atomic import write_file
 from ppyr.errors import ImageTooLargeError, UnsupportedImageError
-from ppyr.metadata import KINDS, metadata, png_chunks, pnm_header, webp_chunks
+from ppyr.metadata import NO_METADATA, Metadata, check_kinds
+from ppyr.metadata_read import carried, pixels_only
+from ppyr.metadata_write import attached, fitted, save_options
+from ppyr.walkers import png_chunks, pnm_header, webp_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -68,33 +72,41 @@ def read_bytes(source: Source) -> bytes:
 
 
 def read_image(source: Source, *, strip: Collection[str] = (), max_pixels: int | None = None) -> np.ndarray:
+    """Read the pixels of an image file, and nothing else; see `read_image_file`."""
+    return read_image_file(source, strip=strip, max_pixels=max_pixels)[0]
+
+
+def read_image_file(
+    source: Source, *, strip: Collection[str] = (), max_pixels: int | None = None
+) -> tuple[np.ndarray, Metadata]:
     """Read an image file: PNG, TIFF, WebP, PPM, PGM, BMP or the decoded pixels of a JPEG.
 
     Args:
         source: a path or an open binary file.
-        strip: kinds of metadata to leave out: exif, xmp, icc, text, dpi, or all.
+        strip: kinds of metadata to leave out, of `ppyr.metadata.KINDS`, or all.
         max_pixels: the largest image to read; None leaves Pillow's own limit alone in force.
 
     Returns:
-        (H, W) for gray or (H, W, 3) for RGB, uint8.
+        (H, W) for gray or (H, W, 3) for RGB, uint8, as stored; and the metadata.
 
     Raises:
+        ValueError: `strip` names no kind.
         UnsupportedImageError: the file is no such image, is damaged, is of a kind that can not be kept sample
-            for sample, or has metadata that `strip` does not name.
+            for sample, or has metadata that can not be carried and that `strip` does not name.
         ImageTooLargeError: more than `max_pixels` pixels.
         OSError: the file can not be opened.
     """
+    check_kinds(strip)
     data = read_bytes(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_READ_FORMATS) as image:
+            with Image.open(io.BytesIO(pixels_only(data)), formats=_READ_FORMATS) as image:
                 _check_size(image, max_pixels)
                 _check_kind(image, data)
                 image.load()
-                _check_metadata(image, data, strip)
-                return np.array(image)
+                return np.array(image), carried(image, data, strip)
     except (ImageTooLargeError, UnsupportedImageError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -107,32 +119,42 @@ def read_image(source: Source, *, strip: Collection[str] = (), max_pixels: int |
         raise UnsupportedImageError(f"the image file is damaged ({error}): get an undamaged copy") from error
 
 
-def image_bytes(image: np.ndarray, suffix: str) -> bytes:
+def image_bytes(image: np.ndarray, suffix: str, metadata: Metadata = NO_METADATA) -> bytes:
     """Make an image file in memory.
 
     Args:
         image: (H, W) or (H, W, 3) uint8.
         suffix: one of `WRITABLE`, such as ".png".
+        metadata: to put into it.
 
     Raises:
-        UnsupportedImageError: the format is unknown, is not lossless or can not hold this image.
+        UnsupportedImageError: the format is unknown, is not lossless, or can not hold the image or its
+            metadata.
     """
-    check_writable(suffix)
+    check_writable(suffix, metadata)
+    form = WRITABLE[suffix.lower()]
+    fitting = fitted(metadata, form)
     file = io.BytesIO()
     options: dict[str, Any] = {"lossless": True, "exact": True} if suffix.lower() == ".webp" else {}
+    if metadata != NO_METADATA:
+        options |= save_options(fitting, form)
     if suffix.lower() in {".webp", ".pgm"} and image.ndim != {".webp": 3, ".pgm": 2}[suffix.lower()]:
         raise UnsupportedImageError(f"a {suffix} file can not hold this image as it is: write .png")
     try:
-        Image.fromarray(image).save(file, WRITABLE[suffix.lower()], **options)
+        Image.fromarray(image).save(file, form, **options)
     except (OSError, ValueError) as error:
         raise UnsupportedImageError(
             f"a {suffix} file can not hold this image ({error}): write .png"
         ) from error
-    return file.getvalue()
+    if metadata == NO_METADATA:
+        return file.getvalue()
+    data = attached(file.getvalue(), fitting, form)
+    _check_attached(data, fitting, suffix)
+    return data
 
 
-def check_writable(suffix: str) -> None:
-    """Check that `suffix` names a lossless format that can be written.
+def check_writable(suffix: str, metadata: Metadata = NO_METADATA) -> None:
+    """Check that `suffix` names a lossless format that can be written, and can hold metadata.
 
     Raises:
         UnsupportedImageError: it does not.
@@ -143,6 +165,7 @@ def check_writable(suffix: str) -> None:
             expected=tuple(WRITABLE),
             found=suffix,
         )
+    fitted(metadata, WRITABLE[suffix.lower()])
 
 
 def write_image(image: np.ndarray, path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -219,20 +242,13 @@ def _tiff_problems(image: Image.Image) -> Iterator[str]:
         yield "the samples are not unsigned integers"
     if tags.get(262) not in (1, 2):
         yield f"TIFF photometric interpretation {tags.get(262)} is not supported yet"
-    if tags.get(274, 1) != 1:
-        yield f"the image is stored turned (TIFF orientation {tags.get(274)})"
 
 
-def _check_metadata(image: Image.Image, data: bytes, strip: Collection[str]) -> None:
-    if unknown := set(strip) - {*KINDS, "all"}:
-        raise ValueError(f"unknown kinds of metadata: {', '.join(sorted(unknown))}")
-    if "all" in strip:
-        return
-    kept = {kind: names for kind, names in metadata(image, data).items() if kind not in strip}
-    if kept:
-        listing = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in sorted(kept.items()))
-        wanted = "all" if "other" in kept else ",".join(sorted({*kept, *strip}))
-        raise UnsupportedImageError(
-            f"the file has metadata that can not be stored yet ({listing}): drop it with --strip {wanted}",
-            found=kept,
-        )
+def _check_attached(data: bytes, metadata: Metadata, suffix: str) -> None:
+    with Image.open(io.BytesIO(pixels_only(data)), formats=_READ_FORMATS) as image:
+        if carried(image, data) != metadata:
+            raise UnsupportedImageError(
+                f"some metadata get lost in a {suffix} file: drop them with --strip all, or write "
+                "another format",
+                expected=metadata,
+            )

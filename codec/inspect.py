@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ppyr.bitstream.container import VERSION, Header, Index, Layout, read_index
-from ppyr.errors import TruncatedError
+from ppyr.bitstream.container import VERSION, Header, Index, Layout
+from ppyr.bitstream.front import read_front
 from ppyr.geometry import shapes
+from ppyr.metadata import kind_of
 from ppyr.models.registry import model_name
 from ppyr.models.steps import evaluations
 from ppyr.picture import units
-
-FRONT_SIZE = 1 << 15
-"""Bytes that hold header and index of all but huge images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ class Info:
         bits_per_dim: bits of the file for each sample of the image.
         theoretical_bits_per_dim: the same for the information content of the symbols under the model.
         changes: bytes that change the model for this image.
+        metadata: bytes in the file of each kind of metadata that is there, see `ppyr.metadata.KINDS`.
         model_evaluations: to decode the whole image.
         levels: coarse to fine.
     """
@@ -64,6 +64,7 @@ class Info:
     bits_per_dim: float
     theoretical_bits_per_dim: float
     changes: int
+    metadata: dict[str, int]
     model_evaluations: int
     levels: tuple[LevelInfo, ...]
 
@@ -76,14 +77,21 @@ def info(source: bytes | str | os.PathLike[str]) -> Info:
     """Read the header and the index of a .ppyr file, without decoding anything.
 
     Args:
-        source: the data, or the path of a file.
+        source: the data, or the path of a file, of which only a few bytes are read.
 
     Raises:
         FormatError: the header or the index is damaged or cut off, or this is no .ppyr file.
         OSError: the file can not be read.
     """
-    header, index, size = _front(source)
-    levels = tuple(_levels(header, index))
+    with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        front = read_front(file)
+    header = front.header
+    levels = tuple(_levels(header, front.index))
+    metadata: dict[str, int] = {}
+    for section, length in front.sizes.items():
+        kind = kind_of(section.name.lower())
+        metadata[kind] = metadata.get(kind, 0) + length
     samples = header.width * header.height * header.channels
     return Info(
         width=header.width,
@@ -96,7 +104,8 @@ def info(source: bytes | str | os.PathLike[str]) -> Info:
         bytes=size,
         bits_per_dim=8 * size / samples,
         theoretical_bits_per_dim=header.information / 2**16 / samples,
-        changes=index.changes,
+        changes=front.index.changes,
+        metadata=metadata,
         model_evaluations=sum(level.evaluations for level in levels),
         levels=levels,
     )
@@ -140,20 +149,3 @@ def _levels(header: Header, index: Index) -> Iterator[LevelInfo]:
             bytes=sum(sizes),
             evaluations=made[number],
         )
-
-
-def _front(source: bytes | str | os.PathLike[str]) -> tuple[Header, Index, int]:
-    """Header and index, and the size of the whole in bytes; of a file no more is read than needed."""
-    if isinstance(source, bytes):
-        return *read_index(source), len(source)
-    with Path(source).open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        wanted = FRONT_SIZE
-        while True:
-            file.seek(0)
-            try:
-                return *read_index(file.read(wanted)), size
-            except TruncatedError as error:
-                if not isinstance(error.expected, int) or not wanted < error.expected <= size:
-                    raise
-                wanted = error.expected

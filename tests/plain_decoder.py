@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tests import plain_ans
+from tests import plain_ans, plain_metadata
 
 Array = npt.NDArray[np.int64]
 Tensors = dict[str, npt.NDArray[np.generic]]
@@ -69,7 +69,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def sections(data: bytes) -> list[tuple[int, bytes]]:
-    """Kind and payload of every section that is not ancillary."""
+    """Kind and payload of every section but those that a reader of version 0 skips."""
     found = []
     at = 64
     while at < len(data):
@@ -78,7 +78,7 @@ def sections(data: bytes) -> list[tuple[int, bytes]]:
         stop = start + length
         require(stop + 4 <= len(data), "a section is complete")
         require(zlib.crc32(data[at:stop]) == int.from_bytes(data[stop : stop + 4], "little"), "CRC32")
-        if kind < 128:
+        if kind < 128 or kind in plain_metadata.KINDS:
             found.append((kind, data[start:stop]))
         at = stop + 4
     return found
@@ -428,7 +428,10 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
     model = Model(model_file)
     require(model.id == data[20:36], "model id")
 
-    kinds, payloads = zip(*sections(data), strict=True)
+    found = sections(data)
+    last = next(n for n, (kind, _) in enumerate(found[1:], 1) if kind not in plain_metadata.KINDS)
+    plain_metadata.metadata(found[1:last], varint)
+    kinds, payloads = zip(found[0], *found[last:], strict=True)
     index = payloads[0]
     numbers: list[int] = []
     at = 0

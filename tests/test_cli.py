@@ -235,12 +235,39 @@ def test_a_progress_bar_is_for_terminals(
 
 @pytest.mark.parametrize("strip", [*KINDS, "all"])
 @pytest.mark.usefixtures("folder")
-def test_strip_reaches_the_reader(capsys: pytest.CaptureFixture[str], strip: str) -> None:
+def test_strip_reaches_reader_and_writer(capsys: pytest.CaptureFixture[str], strip: str) -> None:
     Image.fromarray(IMAGE).save("photo.png", dpi=(300, 300))
-    expected = 0 if strip in ("dpi", "all") else 1
-    assert main(["compress", "--strip", strip, "photo.png"]) == expected
-    assert ("--strip dpi" in capsys.readouterr().err) == (expected == 1)
-    assert Path("photo.ppyr").exists() == (expected == 0)
+    dropped = strip in ("dpi", "all")
+    assert main(["compress", "--strip", strip, "photo.png"]) == 0
+    assert bool(info("photo.ppyr").metadata) == (not dropped)
+    assert main(["compress", "-f", "photo.png"]) == 0
+    assert info("photo.ppyr").metadata == {"dpi": 17}
+    assert main(["decompress", "--strip", strip, "photo.ppyr", "-o", "photo.ppm"]) == int(not dropped)
+    assert ("--strip dpi" in capsys.readouterr().err) == (not dropped)
+    assert Path("photo.ppm").exists() == dropped
+
+
+@pytest.mark.usefixtures("folder")
+def test_metadata_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(IMAGE).save("photo.png", dpi=(300, 300), exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0")
+    assert main(["compress", "-q", "photo.png"]) == 0
+    size = info("photo.ppyr").metadata["exif"]
+    assert main(["info", "photo.ppyr"]) == 0
+    assert f"\n  metadata: exif ({size} bytes), dpi (17 bytes)\n" in capsys.readouterr().out
+    assert main(["info", "--json", "photo.ppyr"]) == 0
+    assert json.loads(capsys.readouterr().out)["metadata"] == {"exif": size, "dpi": 17}
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_can_not_be_carried_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    photo = Path("photo.png")
+    photo.write_bytes(photo.read_bytes() + b"more")
+    assert main(["compress", "photo.png"]) == 1
+    assert capsys.readouterr().err == (
+        "ppyr: photo.png: the file has metadata that can not be carried (other: data after the end): "
+        "drop it with --strip other\n"
+    )
+    assert main(["compress", "-q", "--strip", "other", "photo.png"]) == 0
 
 
 @pytest.mark.usefixtures("folder")

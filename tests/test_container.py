@@ -26,6 +26,7 @@ from ppyr.bitstream.container import (
     read_index,
     unpack,
 )
+from ppyr.bitstream.metasections import MetadataKind
 from ppyr.bitstream.varint import write_varint
 from ppyr.errors import (
     ChecksumError,
@@ -34,6 +35,8 @@ from ppyr.errors import (
     TruncatedError,
     UnsupportedVersionError,
 )
+
+from .some_metadata import any_metadata
 
 HEADER = Header(
     width=3,
@@ -132,6 +135,7 @@ def containers(draw: st.DrawFn) -> Container:
         number = layout.level_count // 2
         units = draw(st.lists(st.integers(0, used - 8), min_size=number, max_size=number))
         scaling = Scaling(used, tuple(units))
+    unknown = st.integers(128, 255).filter(lambda kind: kind not in list(MetadataKind))
     return Container(
         header,
         layout.tile_bits,
@@ -139,7 +143,8 @@ def containers(draw: st.DrawFn) -> Container:
         levels=tuple(draw(st.lists(streams, min_size=layout.level_count, max_size=layout.level_count))),
         changes=draw(st.binary(max_size=200)),
         scaling=scaling,
-        ancillary=tuple(draw(st.lists(st.tuples(st.integers(128, 255), st.binary(max_size=9)), max_size=3))),
+        ancillary=tuple(draw(st.lists(st.tuples(unknown, st.binary(max_size=9)), max_size=3))),
+        metadata=draw(any_metadata()),
     )
 
 
@@ -439,6 +444,7 @@ def test_damaged_ancillary_section() -> None:
         {"tile_bits": 16},
         {"scaling": Scaling(8, (0, 0))},
         {"ancillary": ((256, b""),)},
+        {"ancillary": ((144, b""),)},
     ],
 )
 def test_parts_that_do_not_fit_the_header(changes: dict[str, Any]) -> None:

@@ -1,0 +1,179 @@
+"""What an image file carries beside its pixels: all of it is found, and refused where it can not be kept."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ppyr.errors import UnsupportedImageError
+from ppyr.metadata import Colour, Metadata, Resolution, Text, Unit
+from ppyr.metadata_find import Find
+from ppyr.metadata_png import find_in_png, png_without
+from ppyr.metadata_tiff import find_in_tiff, tiff_without
+from ppyr.tiff import is_tiff
+from ppyr.walkers import PNG_SIGNATURE, pnm_header, webp_chunks
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_EXIF_PREFIX = b"Exif\0\0"
+_WEBP_PIXELS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"}
+_WEBP_CARRIED = {b"EXIF": ("exif", "exif"), b"XMP ": ("xmp", "xmp"), b"ICCP": ("icc", "icc_profile")}
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_JPEG_UNITS = {0: Unit.NONE, 1: Unit.INCH, 2: Unit.CENTIMETRE}
+_BMP_DEFAULT_DPI = (0, 96)  # what writers put where nobody said anything
+_BMP_PIXELS_PER_METRE = 39.3701  # for one dpi
+_PNM_COMMENT = re.compile(rb"#([^\r\n]*)")
+
+
+def carried(image: Image.Image, data: bytes, strip: Collection[str] = ()) -> Metadata:
+    """What a file carries beside pixels, without the kinds to leave out.
+
+    Args:
+        image: what `pixels_only` leaves of the file, as Pillow opened it.
+        data: the whole file, in one of the formats of `ppyr.imagefile`.
+        strip: kinds to leave out.
+
+    Raises:
+        UnsupportedImageError: there is more, which can not be carried; `found` has the names by kind.
+    """
+    refused: defaultdict[str, list[str]] = defaultdict(list)
+    single: dict[str, Any] = {}
+    colour: dict[str, Any] = {}
+    text: list[Text] = []
+    for find in () if "all" in strip else _FINDERS[image.format or ""](image, data):
+        if find.kind in strip:
+            continue
+        try:
+            value = find.make()
+            if find.field == "text":
+                text.append(value)
+            elif find.field == "colour" and not colour.keys() & value:
+                Colour(**value)
+                colour |= value
+            elif find.field not in {"", "colour", *single}:
+                Metadata(**{find.field: value})
+                single[find.field] = value
+            else:
+                refused[find.kind].append(find.name)
+        except (ValueError, LookupError, struct.error, zlib.error):
+            refused[find.kind].append(find.name)
+    if refused:
+        listing = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in sorted(refused.items()))
+        raise UnsupportedImageError(
+            f"the file has metadata that can not be carried ({listing}): drop it with --strip "
+            f"{','.join(sorted({*refused, *strip}))}",
+            found=dict(refused),
+        )
+    return Metadata(**single, text=tuple(text), colour=Colour(**colour) if colour else None)
+
+
+def pixels_only(data: bytes) -> bytes:
+    """An image file without what Pillow would act on, such as a TIFF's orientation, or stumble over."""
+    if data.startswith(PNG_SIGNATURE):
+        return png_without(data)
+    return tiff_without(data) if is_tiff(data) else data
+
+
+def _png(_: Image.Image, data: bytes) -> Iterator[Find]:
+    return find_in_png(data)
+
+
+def _tiff(_: Image.Image, data: bytes) -> Iterator[Find]:
+    return find_in_tiff(data)
+
+
+def _webp(image: Image.Image, data: bytes) -> Iterator[Find]:
+    for kind in webp_chunks(data):
+        name = kind.decode("latin-1").strip()
+        if kind in _WEBP_CARRIED:
+            field, key = _WEBP_CARRIED[kind]
+            body: bytes = image.info.get(key, b"")
+            yield Find(field, name, field, partial(bytes, body.removeprefix(_EXIF_PREFIX)))
+        elif kind not in _WEBP_PIXELS:
+            yield Find("other", name)
+
+
+def _jpeg(image: Image.Image, _: bytes) -> Iterator[Find]:
+    segments: list[tuple[str, bytes]] = image.applist  # type: ignore[attr-defined]
+    first_part = True
+    for marker, body in segments:
+        if marker == "COM":
+            yield Find("text", "comment", "text", partial(_comment, body))
+        elif body.startswith(b"JFIF\0"):
+            yield from _jfif(body.ljust(14, b"\0"))
+        elif body.startswith(b"Exif\0"):
+            yield Find("exif", "Exif", "exif", partial(bytes, body[len(_EXIF_PREFIX) :]))
+        elif body.startswith(_JPEG_XMP):
+            yield Find("xmp", "XMP", "xmp", partial(bytes, body[len(_JPEG_XMP) :]))
+        elif body.startswith(b"http://ns.adobe.com/"):
+            yield Find("xmp", "extended XMP")
+        elif body.startswith(b"ICC_PROFILE\0"):
+            if first_part:
+                yield Find("icc", "ICC profile", "icc", partial(_assembled, image.info.get("icc_profile")))
+            first_part = False
+        elif not body.startswith(b"Adobe"):
+            yield Find("other", marker)
+
+
+def _jfif(body: bytes) -> Iterator[Find]:
+    unit, x, y, *thumbnail = struct.unpack_from(">B2H2B", body, 7)
+    if unit or x != y:
+        yield Find("dpi", "JFIF density", "resolution", partial(_jpeg_resolution, unit, x, y))
+    if any(thumbnail):
+        yield Find("other", "JFIF thumbnail")
+
+
+def _jpeg_resolution(unit: int, x: int, y: int) -> Resolution:
+    return Resolution((x, 1), (y, 1), _JPEG_UNITS[unit])
+
+
+def _assembled(profile: bytes | None) -> bytes:
+    """The profile that Pillow put together of its parts."""
+    if profile is None:
+        raise ValueError("a part is missing")
+    return profile
+
+
+def _comment(words: bytes) -> Text:
+    """A comment whose encoding nobody states: UTF-8, if it can be that."""
+    try:
+        text = words.decode()
+    except UnicodeDecodeError:
+        return Text("Comment", words.decode("latin-1"))
+    return Text("Comment", text, international=not text.isascii())
+
+
+def _bmp(_: Image.Image, data: bytes) -> Iterator[Find]:
+    header_size, x, y, space = struct.unpack_from("<I20x2i24xI", data.ljust(74, b"\0"), 14)
+    if header_size >= 40 and any(
+        round(density / _BMP_PIXELS_PER_METRE) not in _BMP_DEFAULT_DPI for density in (x, y)
+    ):
+        yield Find("dpi", "resolution", "resolution", partial(Resolution, (x, 1), (y, 1), Unit.METRE))
+    if header_size >= 108 and space not in (0x73524742, 0x57696E20):
+        yield Find("icc", "colour space")
+
+
+def _pnm(image: Image.Image, data: bytes) -> Iterator[Find]:
+    largest, header = pnm_header(data)
+    plain = data[:2] in (b"P2", b"P3")
+    for words in _PNM_COMMENT.findall(data if plain else data[:header]):
+        yield Find("text", "comment", "text", partial(_comment, words))
+    samples = image.width * image.height * len(image.getbands())
+    if not plain and len(data) > header + samples * (1 if largest < 256 else 2):
+        yield Find("other", "data after the image")
+
+
+_FINDERS: dict[str, Callable[[Image.Image, bytes], Iterator[Find]]] = {
+    "PNG": _png,
+    "WEBP": _webp,
+    "TIFF": _tiff,
+    "JPEG": _jpeg,
+    "BMP": _bmp,
+    "PPM": _pnm,
+}

@@ -1,0 +1,64 @@
+"""The parts that PNG, WebP and PNM files are made of, as far as Pillow does not tell."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+
+from ppyr.errors import UnsupportedImageError
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_PNM_HEADER = re.compile(rb"P[2356](?:(?:\s|#[^\r\n]*[\r\n])+(\d+)){3}")
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield type and body of each chunk of a PNG file; what follows the last one comes with the type b"".
+
+    Raises:
+        UnsupportedImageError: a chunk is cut off or its checksum does not match.
+    """
+    offset = 8
+    while True:
+        head = data[offset : offset + 8]
+        length = int.from_bytes(head[:4], "big")
+        body = data[offset + 8 : offset + 8 + length]
+        crc = data[offset + 8 + length : offset + 12 + length]
+        if len(crc) < 4 or int.from_bytes(crc, "big") != zlib.crc32(head[4:] + body):
+            raise UnsupportedImageError(
+                f"the PNG file is damaged at byte {offset}: get an undamaged copy", offset=offset
+            )
+        yield head[4:], body
+        offset += 12 + length
+        if head[4:] == b"IEND":
+            break
+    if offset < len(data):
+        yield b"", data[offset:]
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """Make a chunk of a PNG file."""
+    crc = zlib.crc32(kind + body)
+    return len(body).to_bytes(4, "big") + kind + body + crc.to_bytes(4, "big")
+
+
+def webp_chunks(data: bytes) -> Iterator[bytes]:
+    """Yield the type of each chunk of a WebP file."""
+    offset = 12
+    while offset + 8 <= len(data):
+        yield data[offset : offset + 4]
+        length = int.from_bytes(data[offset + 4 : offset + 8], "little")
+        offset += 8 + length + length % 2
+
+
+def pnm_header(data: bytes) -> tuple[int, int]:
+    """Return the largest sample value that a PGM or PPM header states, and the length of the header.
+
+    Raises:
+        UnsupportedImageError: the header can not be read.
+    """
+    match = _PNM_HEADER.match(data)
+    if match is None:
+        raise UnsupportedImageError("the PNM header can not be read: get an undamaged copy", offset=0)
+    return int(match[1]), match.end() + 1
