@@ -186,6 +186,14 @@ def _efforts(title: str, found: Mapping[str, Any]) -> str:
     return _table(head, rows)
 
 
+def tiling(results: Path) -> str:
+    """What tiles of several sides cost."""
+    found = load(results / "tiling.json") or {"bytes": {}, "images": 0}
+    whole = next(iter(found["bytes"].values()), 1)
+    rows = [(side, f"{size:,}", _percent(size / whole)) for side, size in found["bytes"].items()]
+    return _table(("side of a tile", f"bytes, {found['images']} images", "change"), rows)
+
+
 def _percent(ratio: float) -> str:
     return f"{100 * (ratio - 1):+.2f} %"
 
@@ -203,6 +211,7 @@ BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
         "families": families,
         "rounding": rounding,
         "sharing": sharing,
+        "tiling": tiling,
     },
 }
 
