@@ -71,7 +71,7 @@ def info(args: argparse.Namespace) -> int:
     from ppyr.tables import text_table
 
     def work(file: str) -> None:
-        about = info(_content(file) if file == PIPE else file)
+        about = info(file if Path(file).is_file() else _content(file))
         if args.json:
             print(json.dumps({"file": file, **about.as_dict()}))
             return

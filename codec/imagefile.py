@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from ppyr.atomic import write_file
 from ppyr.errors import ImageTooLargeError, UnsupportedImageError
 from ppyr.metadata import NO_METADATA, Metadata, check_kinds
-from ppyr.metadata_read import carried, pixels_only
+from ppyr.metadata_read import carried, pixels_only, stated
 from ppyr.metadata_write import attached, fitted, save_options
 from ppyr.walkers import png_chunks, pnm_header, webp_chunks
 
@@ -149,7 +149,11 @@ def image_bytes(image: np.ndarray, suffix: str, metadata: Metadata = NO_METADATA
     if metadata == NO_METADATA:
         return file.getvalue()
     data = attached(file.getvalue(), fitting, form)
-    _check_attached(data, fitting, suffix)
+    if stated(data, form) != fitting:
+        raise UnsupportedImageError(
+            f"some metadata get lost in a {suffix} file: drop them with --strip all, or write another format",
+            expected=fitting,
+        )
     return data
 
 
@@ -196,7 +200,9 @@ def _check_kind(image: Image.Image, data: bytes) -> None:
             expected=_MODES,
             found=image.mode,
         )
-    if image.format == "JPEG" or (image.format == "WEBP" and b"VP8 " in webp_chunks(data)):
+    if image.format == "JPEG" or (
+        image.format == "WEBP" and any(kind == b"VP8 " for kind, _ in webp_chunks(data))
+    ):
         _log.info("lossy %s input: the decoded pixels are kept, not the file's own data", image.format)
 
 
@@ -242,13 +248,3 @@ def _tiff_problems(image: Image.Image) -> Iterator[str]:
         yield "the samples are not unsigned integers"
     if tags.get(262) not in (1, 2):
         yield f"TIFF photometric interpretation {tags.get(262)} is not supported yet"
-
-
-def _check_attached(data: bytes, metadata: Metadata, suffix: str) -> None:
-    with Image.open(io.BytesIO(pixels_only(data)), formats=_READ_FORMATS) as image:
-        if carried(image, data) != metadata:
-            raise UnsupportedImageError(
-                f"some metadata get lost in a {suffix} file: drop them with --strip all, or write "
-                "another format",
-                expected=metadata,
-            )

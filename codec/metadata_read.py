@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _EXIF_PREFIX = b"Exif\0\0"
 _WEBP_PIXELS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"}
-_WEBP_CARRIED = {b"EXIF": ("exif", "exif"), b"XMP ": ("xmp", "xmp"), b"ICCP": ("icc", "icc_profile")}
+_WEBP_CARRIED = {b"EXIF": "exif", b"XMP ": "xmp", b"ICCP": "icc"}
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_UNITS = {0: Unit.NONE, 1: Unit.INCH, 2: Unit.CENTIMETRE}
 _BMP_DEFAULT_DPI = (0, 96)  # what writers put where nobody said anything
@@ -42,12 +42,23 @@ def carried(image: Image.Image, data: bytes, strip: Collection[str] = ()) -> Met
     Raises:
         UnsupportedImageError: there is more, which can not be carried; `found` has the names by kind.
     """
+    if image.format in _FINDERS:
+        return _collected(_FINDERS[image.format](data), strip)
+    return _collected(_FINDERS_OF_IMAGES[image.format or ""](image, data), strip)
+
+
+def stated(data: bytes, form: str) -> Metadata:
+    """What a file that was written as PNG, TIFF, WebP or BMP carries; raises as `carried` does."""
+    return _collected(_FINDERS[form](data), ())
+
+
+def _collected(finds: Iterator[Find], strip: Collection[str]) -> Metadata:
     refused: defaultdict[str, list[str]] = defaultdict(list)
     single: dict[str, Any] = {}
     colour: dict[str, Any] = {}
     text: list[Text] = []
-    for find in () if "all" in strip else _FINDERS[image.format or ""](image, data):
-        if find.kind in strip:
+    for find in finds:
+        if find.kind in strip or "all" in strip:
             continue
         try:
             value = find.make()
@@ -80,23 +91,20 @@ def pixels_only(data: bytes) -> bytes:
     return tiff_without(data) if is_tiff(data) else data
 
 
-def _png(_: Image.Image, data: bytes) -> Iterator[Find]:
-    return find_in_png(data)
-
-
-def _tiff(_: Image.Image, data: bytes) -> Iterator[Find]:
-    return find_in_tiff(data)
-
-
-def _webp(image: Image.Image, data: bytes) -> Iterator[Find]:
-    for kind in webp_chunks(data):
+def _webp(data: bytes) -> Iterator[Find]:
+    for kind, body in webp_chunks(data):
         name = kind.decode("latin-1").strip()
-        if kind in _WEBP_CARRIED:
-            field, key = _WEBP_CARRIED[kind]
-            body: bytes = image.info.get(key, b"")
-            yield Find(field, name, field, partial(bytes, body.removeprefix(_EXIF_PREFIX)))
+        field = _WEBP_CARRIED.get(kind, "")
+        if field:
+            yield Find(field, name, field, partial(_webp_body, field, body))
         elif kind not in _WEBP_PIXELS:
             yield Find("other", name)
+
+
+def _webp_body(field: str, body: bytes | None) -> bytes:
+    if body is None:
+        raise ValueError("the chunk is cut off")
+    return body.removeprefix(_EXIF_PREFIX) if field == "exif" else body
 
 
 def _jpeg(image: Image.Image, _: bytes) -> Iterator[Find]:
@@ -149,7 +157,7 @@ def _comment(words: bytes) -> Text:
     return Text("Comment", text, international=not text.isascii())
 
 
-def _bmp(_: Image.Image, data: bytes) -> Iterator[Find]:
+def _bmp(data: bytes) -> Iterator[Find]:
     header_size, x, y, space = struct.unpack_from("<I20x2i24xI", data.ljust(74, b"\0"), 14)
     if header_size >= 40 and any(
         round(density / _BMP_PIXELS_PER_METRE) not in _BMP_DEFAULT_DPI for density in (x, y)
@@ -169,11 +177,10 @@ def _pnm(image: Image.Image, data: bytes) -> Iterator[Find]:
         yield Find("other", "data after the image")
 
 
-_FINDERS: dict[str, Callable[[Image.Image, bytes], Iterator[Find]]] = {
-    "PNG": _png,
+_FINDERS: dict[str, Callable[[bytes], Iterator[Find]]] = {
+    "PNG": find_in_png,
     "WEBP": _webp,
-    "TIFF": _tiff,
-    "JPEG": _jpeg,
+    "TIFF": find_in_tiff,
     "BMP": _bmp,
-    "PPM": _pnm,
 }
+_FINDERS_OF_IMAGES: dict[str, Callable[[Image.Image, bytes], Iterator[Find]]] = {"JPEG": _jpeg, "PPM": _pnm}

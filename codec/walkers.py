@@ -43,12 +43,13 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + kind + body + crc.to_bytes(4, "big")
 
 
-def webp_chunks(data: bytes) -> Iterator[bytes]:
-    """Yield the type of each chunk of a WebP file."""
+def webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+    """Yield type and body of each chunk of a WebP file; the body is None if it is cut off."""
     offset = 12
     while offset + 8 <= len(data):
-        yield data[offset : offset + 4]
         length = int.from_bytes(data[offset + 4 : offset + 8], "little")
+        body = data[offset + 8 : offset + 8 + length]
+        yield data[offset : offset + 4], body if len(body) == length else None
         offset += 8 + length + length % 2
 
 

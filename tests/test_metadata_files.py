@@ -158,6 +158,11 @@ CARRIED: dict[str, tuple[Callable[[], bytes], str, Metadata]] = {
         Metadata(time=(2024, 2, 29, 23, 59, 60)),
     ),
     "webp exif": (lambda: saved(PICTURE, "WEBP", exif=EXIF), "exif", Metadata(exif=EXIF)),
+    "webp prefixed exif": (
+        lambda: saved(PICTURE, "WEBP") + b"EXIF\x0a\0\0\0Exif\0\0II*\0",
+        "exif",
+        Metadata(exif=b"II*\0"),
+    ),
     "webp icc": (lambda: saved(PICTURE, "WEBP", icc_profile=PROFILE), "icc", Metadata(icc=PROFILE)),
     "webp xmp": (lambda: saved(PICTURE, "WEBP", xmp=XMP), "xmp", Metadata(xmp=XMP)),
     "tiff icc": (lambda: saved(PICTURE, "TIFF", icc_profile=PROFILE), "icc", Metadata(icc=PROFILE)),
@@ -296,6 +301,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "other",
         "what",
     ),
+    "webp cut exif": (lambda: saved(PICTURE, "WEBP") + b"EXIF\x09\0\0\0abcd", "exif", "EXIF"),
     "tiff private tag": (lambda: tiff((8,), b"\x01", photometric=1, extra={65000: 7}), "other", "tag 65000"),
     "tiff white point": (lambda: tagged({318: fractions(1, 3, 1, 3)}), "icc", "tag 318"),
     "tiff text of another type": (
@@ -693,6 +699,15 @@ def test_what_a_format_can_not_hold_is_refused_by_name(case: str) -> None:
     with pytest.raises(UnsupportedImageError, match=rf"metadata .{names}.: ") as caught:
         image_bytes(RGB, suffix, metadata)
     assert str(caught.value).endswith(f"--strip {kind}, or write {others}")
+
+
+@pytest.mark.parametrize("suffix", HELD)
+def test_files_of_any_size_get_metadata(monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """Pillow's limit is for files that come from elsewhere."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    data = image_bytes(RGB, suffix, HELD[suffix])
+    monkeypatch.undo()
+    assert read(data) == HELD[suffix]
 
 
 def test_text_gets_into_the_order_of_the_tags() -> None:
