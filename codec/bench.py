@@ -116,6 +116,8 @@ def measure(
         PpyrError: a peer did not, or the image can not be read.
     """
     image = read_image(path, strip=["all"])
+    if peers and (image.dtype != np.uint8 or image.shape[2:] == (2,)):
+        raise PpyrError("gray with alpha and 16 bits are not what every peer takes: give --peers none")
     ppyr, data = _time(
         image,
         lambda pixels: encode(pixels, backend=backend, **density),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+CHANNELS = {1: "gray", 2: "gray and alpha", 3: "RGB", 4: "RGBA"}
+
 
 def compress(args: argparse.Namespace) -> int:
     """Make .ppyr files of image files."""
@@ -76,7 +78,7 @@ def info(args: argparse.Namespace) -> int:
             print(json.dumps({"file": file, **about.as_dict()}))
             return
         print(
-            f"{file}: {about.width} x {about.height}, {'RGB' if about.channels == 3 else 'gray'}, "
+            f"{file}: {about.width} x {about.height}, {CHANNELS[about.channels]}, "
             f"{about.bit_depth} bits a sample\n"
             f"  format version {about.version}, model {about.model}\n"
             f"  {about.bytes:,} bytes, {about.bits_per_dim:.4f} bits/dim "

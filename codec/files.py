@@ -32,7 +32,7 @@ class Converted:
         source: the file read, "-" if it was given open.
         target: the file written, likewise.
         width, height: in pixels.
-        channels: 1 or 3.
+        channels: 1 to 4.
         image_bytes: size of the image file.
         ppyr_bytes: size of the .ppyr file.
     """

@@ -1,9 +1,9 @@
 """Image files in and out, by Pillow, without a single sample or tag changed unseen.
 
-`read_image` takes 8-bit RGB and gray. Everything that Pillow would convert on the way (palettes, 16-bit
-samples cut to 8, 4-bit ones spread to 8, alpha, frames after the first) is refused, and so are metadata that
-can not be kept, unless the caller agrees to lose them. Pixels come as they are stored, however the file says
-that they are to be turned.
+`read_image` takes gray and RGB of 8 bits, with alpha or without, and gray of 16 bits. Everything that Pillow
+would convert on the way (palettes, 16-bit RGB cut to 8, 4-bit samples spread to 8, frames after the first) is
+refused, and so are metadata that can not be kept, unless the caller agrees to lose them. Pixels come as they
+are stored, however the file says that they are to be turned.
 """
 
 from __future__ import annotations
@@ -49,7 +49,19 @@ WRITABLE = {
 """Suffixes that `write_image` can write, and the Pillow format of each."""
 
 _READ_FORMATS = ("PNG", "TIFF", "WEBP", "PPM", "BMP", "JPEG")
-_MODES = ("L", "RGB")
+_MODES = ("L", "LA", "RGB", "RGBA", "I;16")
+_WIDE_MODES = ("I;16", "I;16B", "I")
+#: Modes that each format of `WRITABLE` holds as they are.
+_HOLDS = {
+    ".png": _MODES,
+    ".tif": _MODES,
+    ".tiff": _MODES,
+    ".webp": ("RGB", "RGBA"),
+    ".ppm": ("L", "RGB", "I;16"),
+    ".pgm": ("L", "I;16"),
+    ".pnm": ("L", "RGB", "I;16"),
+    ".bmp": ("L", "RGB"),
+}
 # What Pillow's readers let through on damaged files.
 _PILLOW_ERRORS = (
     OSError,
@@ -87,7 +99,8 @@ def read_image_file(
         max_pixels: the largest image to read; None leaves Pillow's own limit alone in force.
 
     Returns:
-        (H, W) for gray or (H, W, 3) for RGB, uint8, as stored; and the metadata.
+        (H, W) for gray or (H, W, C), C of 2 for gray and alpha, 3 for RGB, 4 for RGBA; uint8, or uint16 for
+        gray of 16 bits; as stored. And the metadata.
 
     Raises:
         ValueError: `strip` names no kind.
@@ -106,7 +119,10 @@ def read_image_file(
                 _check_size(image, max_pixels)
                 _check_kind(image, data)
                 image.load()
-                return np.array(image), carried(image, data, strip)
+                samples = np.array(image)
+                if image.mode in _WIDE_MODES:
+                    samples = samples.astype(np.uint16)
+                return samples, carried(image, data, strip)
     except (ImageTooLargeError, UnsupportedImageError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -123,7 +139,7 @@ def image_bytes(image: np.ndarray, suffix: str, metadata: Metadata = NO_METADATA
     """Make an image file in memory.
 
     Args:
-        image: (H, W) or (H, W, 3) uint8.
+        image: as `read_image_file` gives it.
         suffix: one of `WRITABLE`, such as ".png".
         metadata: to put into it.
 
@@ -138,10 +154,17 @@ def image_bytes(image: np.ndarray, suffix: str, metadata: Metadata = NO_METADATA
     options: dict[str, Any] = {"lossless": True, "exact": True} if suffix.lower() == ".webp" else {}
     if metadata != NO_METADATA:
         options |= save_options(fitting, form)
-    if suffix.lower() in {".webp", ".pgm"} and image.ndim != {".webp": 3, ".pgm": 2}[suffix.lower()]:
-        raise UnsupportedImageError(f"a {suffix} file can not hold this image as it is: write .png")
     try:
-        Image.fromarray(image).save(file, form, **options)
+        picture = Image.fromarray(image)
+        if picture.mode not in _HOLDS[suffix.lower()]:
+            raise UnsupportedImageError(
+                f"a {suffix} file can not hold an image of mode {picture.mode} as it is: write .png",
+                expected=_HOLDS[suffix.lower()],
+                found=picture.mode,
+            )
+        picture.save(file, form, **options)
+    except UnsupportedImageError:
+        raise
     except (OSError, ValueError) as error:
         raise UnsupportedImageError(
             f"a {suffix} file can not hold this image ({error}): write .png"
@@ -196,7 +219,8 @@ def _check_kind(image: Image.Image, data: bytes) -> None:
     """Refuse what Pillow would convert."""
     for problem in _problems(image, data):
         raise UnsupportedImageError(
-            f"{problem}: convert it to 8-bit RGB or gray first if that is what you want to keep",
+            f"{problem}: convert it to 8-bit RGB or gray first, with alpha or without, if that is what you "
+            "want to keep",
             expected=_MODES,
             found=image.mode,
         )
@@ -209,9 +233,9 @@ def _check_kind(image: Image.Image, data: bytes) -> None:
 def _problems(image: Image.Image, data: bytes) -> Iterator[str]:
     if getattr(image, "n_frames", 1) > 1:
         yield f"the file holds {getattr(image, 'n_frames', 1)} frames"
-    if "transparency" in image.info or "A" in image.getbands():
-        yield f"the image has transparency (mode {image.mode})"
-    if image.mode not in _MODES:
+    if "transparency" in image.info:
+        yield f"the image has a transparent colour (mode {image.mode})"
+    if image.mode not in (*_MODES, *_WIDE_MODES) or (image.mode == "I" and image.format != "PPM"):
         yield f"mode {image.mode} is not supported yet"
     yield from _sample_problems(image, data)
 
@@ -221,14 +245,14 @@ def _sample_problems(image: Image.Image, data: bytes) -> Iterator[str]:
     match image.format:
         case "PNG":
             depth = data[24]
-            if depth != 8:
+            if depth != (16 if image.mode in _WIDE_MODES else 8):
                 yield f"the image has {depth} bits a sample"
             if any(kind == b"tRNS" for kind, _ in png_chunks(data)):
                 yield "the image has transparency (tRNS)"
         case "PPM":
             largest, _ = pnm_header(data)
-            if largest != 255:
-                yield f"the largest sample value is {largest}, not 255"
+            if largest != (65535 if image.mode in _WIDE_MODES else 255):
+                yield f"the largest sample value is {largest}, not 255 or, of gray, 65535"
         case "BMP":
             bits = int.from_bytes(data[24:26] if data[14] == 12 else data[28:30], "little")
             if bits not in (8, 24):
@@ -240,10 +264,10 @@ def _sample_problems(image: Image.Image, data: bytes) -> Iterator[str]:
 def _tiff_problems(image: Image.Image) -> Iterator[str]:
     tags: Any = image.tag_v2  # type: ignore[attr-defined]
     depths = tags.get(258, (1,))
-    if set(depths) != {8}:
+    if set(depths) != {16 if image.mode in _WIDE_MODES else 8}:
         yield f"the image has {'/'.join(map(str, depths))} bits a sample"
-    if len(depths) != len(image.getbands()) or 338 in tags:
-        yield "the image has extra samples a pixel"
+    if len(depths) != len(image.getbands()) or tags.get(338, ()) != (2,) * ("A" in image.getbands()):
+        yield "the image has extra samples a pixel, or its colours are multiplied by alpha"
     if set(tags.get(339, (1,))) != {1}:
         yield "the samples are not unsigned integers"
     if tags.get(262) not in (1, 2):

@@ -10,7 +10,7 @@ from ppyr.errors import UnsupportedImageError
 from ppyr.metadata import Metadata, Resolution, Text, Unit
 from ppyr.metadata_find import Find
 
-_LAYOUT = {*range(254, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(322, 326), 339}
+_LAYOUT = {*range(254, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(322, 326), 338, 339}
 _TEXT = {
     269: "Document Name",
     270: "Description",

@@ -182,6 +182,9 @@ def read_images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
         except (PpyrError, OSError) as error:
             reporter.note(f"{file} is left out: {describe(error, file)}")
             continue
+        if image.dtype != np.uint8 or image.shape[2:] not in ((), (3,)):
+            reporter.note(f"{file} is left out: it has alpha or more than 8 bits a sample")
+            continue
         if min(image.shape[:2]) < side:
             height, width = image.shape[:2]
             reporter.note(f"{file} is left out: {width} x {height} is less than {side} pixels a side")

@@ -183,3 +183,22 @@ def test_the_limit_holds_both_ways(tmp_path: Path) -> None:
     assert not target.exists()
     decompress_file(packed, target, max_pixels=20)
     assert np.array_equal(read_image(target), crop(5, 4))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("kind", ["rgba", "gray and alpha", "gray of 16 bits"])
+def test_alpha_and_wide_samples_come_back_from_files(tmp_path: Path, kind: str, suffix: str) -> None:
+    colours, gray = crop(21, 18), crop(21, 18, gray=True)
+    image = {
+        "rgba": np.dstack([colours, gray]),
+        "gray and alpha": np.dstack([gray, 255 - gray]),
+        "gray of 16 bits": gray.astype(np.uint16) * 201,
+    }[kind]
+    source, packed, target = tmp_path / f"a{suffix}", tmp_path / "a.ppyr", tmp_path / f"b{suffix}"
+    write_image(image, source)
+    done = compress_file(source, packed)
+    assert done.channels == image[:1, :1].size
+    decompress_file(packed, target)
+    np.testing.assert_array_equal(read_image(target), image, strict=True)
+    with pytest.raises(UnsupportedImageError):
+        decompress_file(packed, tmp_path / "b.bmp")

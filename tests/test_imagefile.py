@@ -17,7 +17,20 @@ from .handmade import bmp, png, tiff
 
 RGB = np.arange(7 * 5 * 3, dtype=np.uint8).reshape(7, 5, 3)
 GRAY = RGB[..., 0].copy()
-CANNOT_HOLD = {(".webp", 2), (".pgm", 3)}
+KINDS_OF_IMAGES = {
+    "rgb": RGB,
+    "gray": GRAY,
+    "rgba": np.dstack([RGB, GRAY]),
+    "gray and alpha": np.dstack([GRAY, 255 - GRAY]),
+    "gray of 16 bits": GRAY.astype(np.uint16) * 257 - 3,
+}
+HOLDS = {
+    ".webp": ("rgb", "rgba"),
+    ".pgm": ("gray", "gray of 16 bits"),
+    ".ppm": ("rgb", "gray", "gray of 16 bits"),
+    ".pnm": ("rgb", "gray", "gray of 16 bits"),
+    ".bmp": ("rgb", "gray"),
+}
 
 
 def saved(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -39,19 +52,24 @@ def read(data: bytes, **options: Any) -> np.ndarray:
     return read_image(io.BytesIO(data), **options)
 
 
-@pytest.mark.parametrize("image", [RGB, GRAY], ids=["rgb", "gray"])
+@pytest.mark.parametrize("kind", KINDS_OF_IMAGES)
 @pytest.mark.parametrize("suffix", [*WRITABLE, ".PNG"])
-def test_every_written_format_reads_back_the_same(tmp_path: Path, suffix: str, image: np.ndarray) -> None:
-    path = tmp_path / f"image{suffix}"
-    if (suffix, image.ndim) in CANNOT_HOLD:
+def test_every_written_format_reads_back_the_same(tmp_path: Path, suffix: str, kind: str) -> None:
+    path, image = tmp_path / f"image{suffix}", KINDS_OF_IMAGES[kind]
+    if kind not in HOLDS.get(suffix, KINDS_OF_IMAGES):
         with pytest.raises(UnsupportedImageError, match=r"write \.png"):
             write_image(image, path)
         assert not path.exists()
         return
     write_image(image, path)
-    found = read_image(path)
-    assert found.dtype == np.uint8
-    assert np.array_equal(found, image)
+    np.testing.assert_array_equal(read_image(path), image, strict=True)
+
+
+def test_colours_under_full_transparency_are_kept() -> None:
+    image = KINDS_OF_IMAGES["rgba"].copy()
+    image[..., 3] = 0
+    for suffix in (".png", ".tif", ".webp"):
+        assert np.array_equal(read(image_bytes(image, suffix)), image)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".gif", ".avif", "", ".jp2"])
@@ -88,37 +106,41 @@ PLAIN_PPM = b"P3 1 2 255\n1 2 3\n4 5 6\n"
         (b"P5\n3 1\n255\n\x01\x02\x03", [[1, 2, 3]]),
         (tiff((8, 8, 8), b"\x01\x02\x03", photometric=2), [[[1, 2, 3]]]),
         (bmp(24, b"\x03\x02\x01\0"), [[[1, 2, 3]]]),
+        (png(16, 0, bytes([1, 2, 3, 4, 5, 6])), [[258, 772, 1286]] * 2),
+        (tiff((16,), b"\x01\x02", photometric=1), [[513]]),
+        (b"P5 1 2 65535\n\1\2\3\4", [[258], [772]]),
+        (tiff((8, 8, 8, 8), b"\x01\x02\x03\x04", photometric=2, extra={338: 2}), [[[1, 2, 3, 4]]]),
     ],
-    ids=["png", "plain ppm", "pgm", "tiff", "bmp"],
+    ids=["png", "plain ppm", "pgm", "tiff", "bmp", "wide png", "wide tiff", "wide pgm", "rgba tiff"],
 )
 def test_handmade_files_give_their_samples(data: bytes, expected: list[Any]) -> None:
-    assert np.array_equal(read(data), np.array(expected, np.uint8))
+    wide = np.max(expected) > 255
+    np.testing.assert_array_equal(
+        read(data), np.array(expected, np.uint16 if wide else np.uint8), strict=True
+    )
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "palette png": (lambda: converted("P", "PNG"), "mode P"),
     "gif": (lambda: converted("P", "GIF"), "convert it to PNG first"),
-    "rgba png": (lambda: converted("RGBA", "PNG"), "transparency"),
-    "gray alpha png": (lambda: converted("LA", "PNG"), "transparency"),
     "rgb png with a transparent colour": (
         lambda: png(8, 2, bytes(9), chunks=((b"tRNS", bytes(6)),)),
-        "transparency",
+        "transparent colour",
     ),
     "gray png with a transparent colour": (
         lambda: png(8, 0, bytes(3), chunks=((b"tRNS", bytes(2)),)),
-        "transparency",
+        "transparent colour",
     ),
-    "rgba webp": (
-        lambda: saved(Image.new("RGBA", (3, 2), (1, 2, 3, 4)), "WEBP", lossless=True),
-        "transparency",
+    "rgba tiff multiplied by alpha": (
+        lambda: tiff((8, 8, 8, 8), bytes(4), photometric=2, extra={338: 1}),
+        "extra samples|mode RGBa",
     ),
-    "rgba tiff": (lambda: converted("RGBA", "TIFF"), "transparency"),
-    "16-bit gray png": (lambda: png(16, 0, bytes(6)), "mode I;16"),
     "16-bit rgb png": (lambda: png(16, 2, bytes(18)), "16 bits a sample"),
     "4-bit gray png": (lambda: png(4, 0, bytes(2)), "4 bits a sample"),
     "2-bit gray png": (lambda: png(2, 0, bytes(1)), "2 bits a sample"),
     "1-bit png": (lambda: converted("1", "PNG"), "mode 1"),
-    "16-bit gray tiff": (lambda: tiff((16,), bytes(2), photometric=1), "mode I;16"),
+    "32-bit gray tiff": (lambda: tiff((32,), bytes(4), photometric=1), "mode I"),
+    "12-bit pgm": (lambda: b"P5 1 1 4095\n\0\0", "largest sample value is 4095"),
     "16-bit rgb tiff": (lambda: tiff((16, 16, 16), bytes(6), photometric=2), "16/16/16 bits a sample"),
     "4-bit gray tiff": (lambda: tiff((4,), bytes(1), photometric=1), "4 bits a sample"),
     "inverted gray tiff": (lambda: tiff((8,), bytes(1), photometric=0), "photometric interpretation 0"),
@@ -132,7 +154,6 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "lab tiff": (lambda: converted("LAB", "TIFF"), "mode LAB"),
     "float tiff": (lambda: converted("F", "TIFF"), "mode F"),
     "pbm": (lambda: converted("1", "PPM"), "mode 1"),
-    "16-bit pgm": (lambda: b"P5 1 1 65535\n\0\0", "mode I"),
     "16-bit ppm": (lambda: b"P6 1 1 65535\n\0\0\0\0\0\0", "largest sample value is 65535"),
     "ppm up to 100": (lambda: b"P6 1 1 100\n\0\0\0", "largest sample value is 100"),
     "15-bit bmp": (lambda: bmp(16, bytes(4)), "16 bits a pixel"),
