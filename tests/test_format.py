@@ -13,6 +13,7 @@ from ppyr.models import modelfile, registry
 from ppyr.models.weights import Weights
 from tests import format_example, plain_decoder
 from tests.photograph import crop
+from tests.some_metadata import FULL
 
 TEXT = format_example.DOCUMENT.read_text(encoding="utf-8")
 
@@ -81,6 +82,17 @@ def test_example_decodes() -> None:
     assert np.array_equal(ppyr.decode(data), image)
     assert np.array_equal(plain_decode(data)[..., 0], image)
     assert ppyr.encode(image) == data
+
+
+def test_metadata_change_no_pixel() -> None:
+    image = crop(5, 4)
+    data = ppyr.encode(image, metadata=FULL)
+    assert np.array_equal(plain_decode(data), image)
+    doubled = bytearray(data)
+    start = data.index(b"\x12\x01\x06")  # ORIENTATION, 7 bytes with its CRC32
+    doubled[start:start] = data[start : start + 7]
+    with pytest.raises(ValueError, match="the order of metadata"):
+        plain_decode(bytes(doubled))
 
 
 def test_another_model_is_refused() -> None:
