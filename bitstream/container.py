@@ -320,7 +320,7 @@ def read_header(data: bytes) -> Header:
             found=version,
         )
     _check_present(data, 0, HEADER_SIZE)
-    _check_crc(data, 0, _FIELDS.size)
+    check_crc(data, 0, _FIELDS.size)
     _, _, channels, bit_depth, width, height, model_id, digest, information = _FIELDS.unpack_from(data)
     return Header(width, height, channels, bit_depth, model_id, digest, information)
 
@@ -342,7 +342,9 @@ def read_metadata(data: bytes) -> Metadata:
 
 
 @dataclass(frozen=True)
-class _Section:
+class Section:
+    """A section whose checksum is right: kind, payload, offsets of its first byte and of its end."""
+
     kind: int
     payload: bytes
     start: int
@@ -366,7 +368,7 @@ class _Section:
 def _read_front(data: bytes) -> tuple[Header, Index, int]:
     """Header, index, and the offset after them."""
     header = read_header(data)
-    section = _read_section(data, HEADER_SIZE)
+    section = read_section(data, HEADER_SIZE)
     payload = section.expect(Kind.INDEX)
     end = section.stop - _CRC.size
     first = end - len(payload)
@@ -416,7 +418,7 @@ def _read_metadata(data: bytes, offset: int, ancillary: list[tuple[int, bytes]])
     """The metadata after INDEX, and the offset of what follows; unknown sections go to `ancillary`."""
     found = []
     while True:
-        section = _read_section(data, offset)
+        section = read_section(data, offset)
         if section.kind in _METADATA:
             found.append((section.kind, offset, section.payload))
         elif section.kind & ANCILLARY:
@@ -426,10 +428,10 @@ def _read_metadata(data: bytes, offset: int, ancillary: list[tuple[int, bytes]])
         offset = section.stop
 
 
-def _critical_sections(data: bytes, offset: int, ancillary: list[tuple[int, bytes]]) -> Iterator[_Section]:
+def _critical_sections(data: bytes, offset: int, ancillary: list[tuple[int, bytes]]) -> Iterator[Section]:
     """The sections that may not be skipped; the others go to `ancillary`. Never ends before the data do."""
     while True:
-        section = _read_section(data, offset)
+        section = read_section(data, offset)
         offset = section.stop
         if section.kind & ANCILLARY and section.kind not in _METADATA:
             ancillary.append((section.kind, section.payload))
@@ -437,25 +439,26 @@ def _critical_sections(data: bytes, offset: int, ancillary: list[tuple[int, byte
             yield section
 
 
-def _read_section(data: bytes, offset: int) -> _Section:
+def read_section(data: bytes, offset: int, base: int = 0) -> Section:
+    """The section at an offset of data, whose first byte is at offset `base` of the file."""
     _check_present(data, offset, offset + 1)
     kind = data[offset]
     length, start = read_varint(data, offset + 1, len(data))
     end = start + length
     _check_present(data, offset, end + _CRC.size)
-    _check_crc(data, offset, end)
+    check_crc(data, offset, end, base)
     if not kind & ANCILLARY and kind not in _NAMES:
         raise UnsupportedVersionError(
-            f"offset {offset}: section kind {kind} is unknown and may not be skipped, and this ppyr reads "
-            f"version {VERSION} only; install a newer ppyr",
-            offset=offset,
+            f"offset {base + offset}: section kind {kind} is unknown and may not be skipped, and this ppyr "
+            f"reads version {VERSION} only; install a newer ppyr",
+            offset=base + offset,
             expected=tuple(_NAMES),
             found=kind,
         )
-    return _Section(kind, data[start:end], offset, end + _CRC.size)
+    return Section(kind, data[start:end], base + offset, base + end + _CRC.size)
 
 
-def _level(sections: Iterator[_Section], sizes: tuple[int, ...]) -> tuple[bytes, ...]:
+def _level(sections: Iterator[Section], sizes: tuple[int, ...]) -> tuple[bytes, ...]:
     """The streams of the next level; one without bytes has no section."""
     if not any(sizes):
         return tuple(b"" for _ in sizes)
@@ -466,7 +469,7 @@ def _level(sections: Iterator[_Section], sizes: tuple[int, ...]) -> tuple[bytes,
     for size in sizes:
         streams.append(payload[start : start + size])
         if stored_size(size, len(sizes)) > size:
-            _check_crc(payload, start, start + size, base=first)
+            check_crc(payload, start, start + size, base=first)
         start += stored_size(size, len(sizes))
     return tuple(streams)
 
@@ -491,8 +494,8 @@ def _with_crc(data: bytes) -> bytes:
     return data + _CRC.pack(zlib.crc32(data))
 
 
-def _check_crc(data: bytes, start: int, stop: int, base: int = 0) -> None:
-    """Compares the CRC32 of data[start:stop] with the one after it; `base` is the offset of data[0]."""
+def check_crc(data: bytes, start: int, stop: int, base: int = 0) -> None:
+    """Compares the CRC32 of data[start:stop] with the one after it; data[0] is at offset `base`."""
     (stored,) = _CRC.unpack_from(data, stop)
     computed = zlib.crc32(memoryview(data)[start:stop])
     if computed != stored:

@@ -23,12 +23,25 @@ class Front:
         header: the header.
         index: what INDEX says.
         sizes: bytes of the payload of each section with metadata.
-        stop: offset of the end of the first section after them, which is neither metadata nor ancillary.
+        start, stop: offsets of the first section after them, which is neither metadata nor ancillary, and of
+            its end.
     """
 
     header: Header
     index: Index
     sizes: dict[MetadataKind, int]
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class SectionHead:
+    """Where a section is: offsets of it, of its payload and of its end, and the payload's length."""
+
+    kind: int
+    offset: int
+    start: int
+    length: int
     stop: int
 
 
@@ -43,21 +56,26 @@ def read_front(file: BinaryIO) -> Front:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     read_header(file.read(HEADER_SIZE))
-    offset = _section(file, HEADER_SIZE, size)[1]
+    offset = section_head(file, HEADER_SIZE, size).stop
     file.seek(0)
     header, index = read_index(file.read(offset))
     sizes: dict[MetadataKind, int] = {}
     while True:
-        kind, stop, length = _section(file, offset, size)
-        if kind in list(MetadataKind):
-            sizes[MetadataKind(kind)] = length
-        elif not kind & ANCILLARY:
-            return Front(header, index, sizes, stop)
-        offset = stop
+        head = section_head(file, offset, size)
+        if head.kind in list(MetadataKind):
+            sizes[MetadataKind(head.kind)] = head.length
+        elif not head.kind & ANCILLARY:
+            return Front(header, index, sizes, offset, head.stop)
+        offset = head.stop
 
 
-def _section(file: BinaryIO, offset: int, size: int) -> tuple[int, int, int]:
-    """Kind, offset of the end and length of the section at an offset, by its first ten bytes."""
+def section_head(file: BinaryIO, offset: int, size: int) -> SectionHead:
+    """The section at an offset of a file of `size` bytes, by its first ten bytes.
+
+    Raises:
+        TruncatedError: the file ends before the section does.
+        FormatError: its length is not as FORMAT.md says.
+    """
     file.seek(offset)
     head = file.read(1 + MAX_BYTES)
     try:
@@ -74,4 +92,4 @@ def _section(file: BinaryIO, offset: int, size: int) -> tuple[int, int, int]:
             expected=stop,
             found=size,
         )
-    return head[0], stop, length
+    return SectionHead(head[0], offset, offset + start, length, stop)

@@ -3,10 +3,10 @@
     data = ppyr.encode(image)          # (H, W) or (H, W, C) -> bytes; effort=1..9
     image = ppyr.decode(data)          # bit for bit the same
 
-`encode` and `decode` work on bytes, `compress_file` and `decompress_file` on files; `info`, `read_metadata`
-and `verify` look at a file without giving its pixels back. Every error raised on purpose is a `PpyrError`.
-Importing this package loads neither torch nor numba: each function brings what it needs when it is first
-asked for.
+`encode` and `decode` work on bytes, `compress_file` and `decompress_file` on files, `open` on parts of them;
+`info`, `read_metadata` and `verify` look at a file without giving its pixels back. Every error raised on
+purpose is a `PpyrError`. Importing this package loads neither torch nor numba: each function brings what it
+needs when it is first asked for.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ppyr.files import compress_file, decompress_file
     from ppyr.inspect import info, verify
     from ppyr.metadata import Metadata, read_metadata
+    from ppyr.opened import open  # noqa: A004
 
 __version__ = "0.1.0"
 
@@ -56,6 +57,7 @@ __all__ = [
     "decompress_file",
     "encode",
     "info",
+    "open",
     "read_metadata",
     "verify",
 ]
@@ -67,6 +69,7 @@ _LAZY = {
     "decompress_file": "ppyr.files",
     "encode": "ppyr.effort",
     "info": "ppyr.inspect",
+    "open": "ppyr.opened",
     "read_metadata": "ppyr.metadata",
     "verify": "ppyr.inspect",
 }

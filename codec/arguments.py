@@ -34,3 +34,12 @@ def not_negative(text: str) -> int:
     if (number := int(text)) < 0:
         raise argparse.ArgumentTypeError("give 0 or more")
     return number
+
+
+def region(text: str) -> tuple[int, int, int, int]:
+    """A part of an image: left, top, width, height."""
+    parts = text.split(",")
+    if len(parts) != 4 or not all(part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError("give four whole numbers: left,top,width,height")
+    left, top, width, height = map(int, parts)
+    return left, top, width, height

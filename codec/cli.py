@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import ppyr
 from ppyr import commands
-from ppyr.arguments import effort, not_negative, positive, seconds
+from ppyr.arguments import effort, not_negative, positive, region, seconds
 from ppyr.metadata import KINDS
 from ppyr.plan import PIPE, UsageError
 from ppyr.report import FAILURES, describe
@@ -82,6 +82,24 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _add_files(decompress)
     _add_outputs(decompress)
     _add_strip(decompress)
+    decompress.add_argument(
+        "--level",
+        type=not_negative,
+        default=0,
+        metavar="K",
+        help="every 2^K-th row and column only, from the bytes of their levels",
+    )
+    decompress.add_argument(
+        "--region",
+        type=region,
+        metavar="X,Y,W,H",
+        help="a part of the image, from the bytes of its tiles: left, top, width, height",
+    )
+    decompress.add_argument(
+        "--allow-truncated",
+        action="store_true",
+        help="of a file that is cut off, give the largest image that is complete, at 1/2^k of the size",
+    )
     _add_computing(decompress)
     decompress.set_defaults(run=commands.decompress)
 

@@ -102,18 +102,9 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
         ModelError: the model or the backend does not compute exactly here.
     """
     header = read_header(data)
-    _check_size(header, max_pixels)
+    check_size(header.width, header.height, max_pixels)
     container = unpack(data)
-    chosen = predictor.load(header.model_id, backend)
-    tables = tables_of(chosen)
-    changes = unpack_changes(container.changes, chosen.source, tables)
-    try:
-        changed = _changed(chosen, changes)
-    except ModelError as error:
-        raise FormatError(
-            f"the file changes its model to one that does not compute exactly ({error}): get a fresh copy of "
-            "the file"
-        ) from error
+    model, tables = prepared(header, container.changes, backend)
     native = header.dtype.newbyteorder("=")
     image = np.empty((header.height, header.width, header.channels), native)
     coarsest = np.frombuffer(container.coarsest, header.dtype).astype(native)
@@ -122,7 +113,10 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
         view = unit.of(image)
         pixel, coarsest = coarsest[: view.shape[2]], coarsest[view.shape[2] :]
         streams = [streams[number] for streams in container.levels]
-        information += _decode_unit(view, pixel, streams, changed, tables, depth_of(container.scaling))
+        view[...], carried = decode_unit(
+            view.shape, pixel, streams, model, tables, depth_of(container.scaling)
+        )
+        information += carried
     if information != header.information:
         raise FormatError(
             "the symbols do not have the information content that the header says: get a fresh copy of the "
@@ -140,6 +134,26 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
     return image if header.channels > 1 else image[..., 0]
 
 
+def prepared(header: Header, changes: bytes, backend: str) -> tuple[predictor.Model, TableSet]:
+    """The model of a file after its changes, and its tables before them.
+
+    Raises:
+        UnknownModelError: the model is not installed.
+        FormatError: the changes do not belong to it.
+        ModelError: the model or the backend does not compute exactly here.
+    """
+    chosen = predictor.load(header.model_id, backend)
+    tables = tables_of(chosen)
+    found = unpack_changes(changes, chosen.source, tables)
+    try:
+        return _changed(chosen, found), tables
+    except ModelError as error:
+        raise FormatError(
+            f"the file changes its model to one that does not compute exactly ({error}): get a fresh copy of "
+            "the file"
+        ) from error
+
+
 def _changed(model: predictor.Model, changes: list[Change]) -> predictor.Model:
     return predictor.Model(apply_changes(model.source, changes), model.backend) if changes else model
 
@@ -150,24 +164,39 @@ def tables_of(model: predictor.Model) -> TableSet:
     return TableSet(model.frequencies)
 
 
-def _decode_unit(
-    view: Samples,
+def decode_unit(
+    shape: tuple[int, ...],
     pixel: Samples,
     streams: Sequence[bytes],
     model: predictor.Model,
     tables: TableSet,
     depth: Depth,
-) -> int:
-    """Decode a unit into its part of the image; gives the information content of its symbols."""
-    height, width, channels = view.shape
+    coarser: int = 0,
+) -> tuple[Samples, int]:
+    """Decode a unit.
+
+    Args:
+        shape: of the unit, (h, w, c).
+        pixel: the coarsest image, (c,).
+        streams: of all levels that the file has, but for the `2 * coarser` finest ones.
+        model: the model, changed.
+        tables: its tables.
+        depth: of the samples.
+        coarser: factors of two to leave out.
+
+    Returns:
+        Every 2^coarser-th row and column, and the information content of the symbols.
+    """
+    height, width, channels = shape
     levels = shapes(height, width)
-    ahead = len(streams) - len(levels)
+    count = max(0, len(levels) - 2 * coarser)
+    ahead = len(streams) - count
     if any(streams[:ahead]):
         raise FormatError("a small tile has levels that it does not need: get a fresh copy of the file")
-    fines = [np.zeros((*level.fine, channels), view.dtype) for level in levels]
+    fines = [np.zeros((*level.fine, channels), pixel.dtype) for level in levels[:count]]
     reader = Reader(tables, streams[ahead:])
-    view[...] = walk(model, levels, pixel.reshape(1, 1, channels), fines, reader, depth)
-    return reader.information
+    image = walk(model, levels, pixel.reshape(1, 1, channels), fines, reader, depth)
+    return image, reader.information
 
 
 def walk(
@@ -178,10 +207,13 @@ def walk(
     coder: Coder,
     depth: Depth = BYTES,
 ) -> Samples:
-    """Code every level of a unit and give the whole of it; a reader fills `fines` on the way."""
+    """Code the levels of a unit, as many of the coarsest as there are `fines`, and give what they make.
+
+    A reader fills `fines` on the way.
+    """
     coarse = coarsest
     prediction = predictor.Predictor(model, len(levels), depth)
-    for level, fine in zip(levels, fines, strict=True):
+    for level, fine in zip(levels[: len(fines)], fines, strict=True):
         for step in prediction.level(level.axis, coarse, fine):
             for channel in step.channels:
                 coder.code(step.fine[..., channel], step.coarse[..., channel], step.distribution(channel))
@@ -190,11 +222,16 @@ def walk(
     return coarse
 
 
-def _check_size(header: Header, max_pixels: int | None) -> None:
-    if max_pixels is not None and header.width * header.height > max_pixels:
+def check_size(width: int, height: int, max_pixels: int | None) -> None:
+    """Check that an image is not too large to decode.
+
+    Raises:
+        ImageTooLargeError: it has more than `max_pixels` pixels.
+    """
+    if max_pixels is not None and width * height > max_pixels:
         raise ImageTooLargeError(
-            f"{header.width} x {header.height} pixels are more than {max_pixels}: raise the limit of pixels "
-            "if you trust the file",
+            f"{width} x {height} pixels are more than {max_pixels}: raise the limit of pixels if you trust "
+            "the file",
             expected=max_pixels,
-            found=header.width * header.height,
+            found=width * height,
         )

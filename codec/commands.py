@@ -61,6 +61,9 @@ def decompress(args: argparse.Namespace) -> int:
             backend=args.backend,
             force=args.force,
             strip=args.strip,
+            level=args.level,
+            region=args.region,
+            allow_truncated=args.allow_truncated,
             max_pixels=_max_pixels(args),
         )
 

@@ -16,6 +16,8 @@ from ppyr.effort import encode
 from ppyr.errors import ModelError
 from ppyr.imagefile import Source, check_writable, image_bytes, read_bytes, read_image_file
 from ppyr.metadata import read_metadata, stripped
+from ppyr.opened import Region
+from ppyr.opened import open as open_parts
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -122,6 +124,9 @@ def decompress_file(
     backend: str = "auto",
     force: bool = False,
     strip: Collection[str] = (),
+    level: int = 0,
+    region: Region | None = None,
+    allow_truncated: bool = False,
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
 ) -> Converted:
     """Decompress a .ppyr file into an image file, with all its metadata.
@@ -132,10 +137,14 @@ def decompress_file(
         backend: auto, reference or torch.
         force: replace a regular file that is there already.
         strip: kinds of metadata to leave out: exif, xmp, icc, text, dpi, orientation, or all.
+        level: of the image, see `ppyr.open`.
+        region: likewise.
+        allow_truncated: take a higher level where the file is cut off and has not all bytes of this one.
         max_pixels: the largest image to decode; None for no limit.
 
     Raises:
         OutputExistsError: `target` is there already.
+        ConfigurationError: there is no such level or region.
         UnsupportedImageError: the suffix of `target` names no lossless format that can hold the image and
             its metadata.
         PpyrError: the data can not be decoded, see `ppyr.decode`.
@@ -144,13 +153,22 @@ def decompress_file(
     suffix = Path(target).suffix if isinstance(target, str | os.PathLike) else ".png"
     check_writable(suffix)
     _refuse_existing(target, force=force)
-    data = read_bytes(source)
-    metadata = stripped(read_metadata(data), strip)
+    file = source if isinstance(source, str | os.PathLike) else read_bytes(source)
+    metadata = stripped(read_metadata(file), strip)
     check_writable(suffix, metadata)
-    image = decode(data, backend=backend, max_pixels=max_pixels)
+    if level or region or allow_truncated:
+        with open_parts(file) as parts:
+            size = parts.info.bytes
+            if allow_truncated:
+                level = max(level, parts.complete_level)
+            image = parts.read(level=level, region=region, backend=backend, max_pixels=max_pixels)
+    else:
+        data = file if isinstance(file, bytes) else read_bytes(file)
+        size = len(data)
+        image = decode(data, backend=backend, max_pixels=max_pixels)
     packed = image_bytes(image, suffix, metadata)
     _write(target, packed, force=force)
-    return _converted(source, target, image, image_bytes=len(packed), ppyr_bytes=len(data))
+    return _converted(source, target, image, image_bytes=len(packed), ppyr_bytes=size)
 
 
 def _refuse_existing(target: Target, *, force: bool) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from ppyr.bitstream.container import VERSION, Header, Index, Layout
 from ppyr.bitstream.front import read_front
@@ -84,8 +85,13 @@ def info(source: bytes | str | os.PathLike[str]) -> Info:
         OSError: the file can not be read.
     """
     with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        front = read_front(file)
+        return info_of(cast(BinaryIO, file))
+
+
+def info_of(file: BinaryIO) -> Info:
+    """What `info` tells, of an open file."""
+    size = file.seek(0, os.SEEK_END)
+    front = read_front(file)
     header = front.header
     levels = tuple(_levels(header, front.index))
     metadata: dict[str, int] = {}

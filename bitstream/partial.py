@@ -1,0 +1,99 @@
+"""Parts of a file: single streams by level and unit, without the bytes of the others.
+
+Sections are found by their heads and the sizes in INDEX. What is read is checked: a section by its CRC32, and
+of a level of several units every stream by its own.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+from ppyr.bitstream.checks import check_range
+from ppyr.bitstream.container import (
+    ANCILLARY,
+    Kind,
+    Layout,
+    check_crc,
+    read_section,
+    stored_size,
+)
+from ppyr.bitstream.front import SectionHead, read_front, section_head
+from ppyr.errors import TruncatedError
+
+
+class StreamReader:
+    """The streams of an open file.
+
+    Args:
+        file: open for reading, with random access.
+
+    Attributes:
+        header: the header.
+        index: what INDEX says.
+        changes: payload of CHANGES, b"" if there is none.
+        coarsest: payload of COARSEST.
+
+    Raises:
+        FormatError: these are damaged or cut off; see `container.unpack`.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, os.SEEK_END)
+        front = read_front(file)
+        self.header, self.index = front.header, front.index
+        self._units = Layout(self.header, self.index.tile_bits).units
+        self._next = front.start
+        self.changes = self._whole(self._section(), Kind.CHANGES) if self.index.changes else b""
+        self.coarsest = self._whole(self._section(), Kind.COARSEST)
+        self._levels: list[SectionHead | None] = []
+
+    def stream(self, level: int, unit: int) -> bytes:
+        """One stream; levels are counted from the coarsest.
+
+        Raises:
+            FormatError: it is damaged or cut off.
+        """
+        sizes = self.index.streams[level]
+        head = self._level(level)
+        if head is None or not sizes[unit]:
+            return b""
+        if self._units == 1:
+            return self._whole(head, Kind.LEVEL)
+        stored = [stored_size(size, self._units) for size in sizes]
+        check_range("bytes of section LEVEL", head.length, sum(stored), sum(stored), offset=head.offset)
+        start = head.start + sum(stored[:unit])
+        self._file.seek(start)
+        data = self._file.read(stored[unit])
+        check_crc(data, 0, sizes[unit], base=start)
+        return data[: sizes[unit]]
+
+    def complete_levels(self) -> int:
+        """How many of the coarsest levels the file has whole."""
+        for level in range(len(self.index.streams)):
+            try:
+                self._level(level)
+            except TruncatedError:
+                return level
+        return len(self.index.streams)
+
+    def _level(self, level: int) -> SectionHead | None:
+        """The head of the section of a level; None for one without bytes."""
+        while len(self._levels) <= level:
+            has_bytes = any(self.index.streams[len(self._levels)])
+            self._levels.append(self._section() if has_bytes else None)
+        return self._levels[level]
+
+    def _section(self) -> SectionHead:
+        """The next section that is not ancillary."""
+        while True:
+            head = section_head(self._file, self._next, self._size)
+            self._next = head.stop
+            if not head.kind & ANCILLARY:
+                return head
+
+    def _whole(self, head: SectionHead, kind: Kind) -> bytes:
+        """The payload of a section of this kind."""
+        self._file.seek(head.offset)
+        return read_section(self._file.read(head.stop - head.offset), 0, base=head.offset).expect(kind)
