@@ -101,8 +101,9 @@ class PpyrFile:
             )
         check_size(width, height, max_pixels)
         model, tables = prepared(header, self._streams.changes, backend)
-        coarsest = np.frombuffer(self._streams.coarsest, header.dtype).astype(header.dtype.newbyteorder("="))
-        image = np.empty((height, width, header.channels), coarsest.dtype)
+        native = header.dtype.newbyteorder("=")
+        coarsest = np.frombuffer(self._streams.coarsest, header.dtype).astype(native)
+        image = np.empty((height, width, header.channels), native)
         kept = max(0, len(index.streams) - 2 * level)
         for number, unit in enumerate(units(header, index.tile_bits)):
             shape = (*unit.shape(header.height, header.width), len(range(header.channels)[unit.channels]))

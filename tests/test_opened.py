@@ -127,7 +127,7 @@ def test_what_is_not_there_is_refused() -> None:
     with ppyr.open(FILES["rgb", 10]) as parts:
         for options in ({"level": -1}, {"region": (0, 0, 91, 1)}, {"level": 1, "region": (44, 0, 2, 1)}):
             with pytest.raises(ConfigurationError):
-                parts.read(**options)  # type: ignore[arg-type]
+                parts.read(**options)
         for region in ((-1, 0, 5, 5), (0, 0, 0, 5)):
             with pytest.raises(ConfigurationError, match="give a part"):
                 parts.read(region=region)
