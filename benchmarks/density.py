@@ -18,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ppyr.bench import PEERS, ImageResult, environment, measure, totals, warm_up
+from ppyr.effort import EFFORTS
 from ppyr.imagefile import READABLE
 from ppyr.models import modelfile, registry
 from ppyr.plan import expand
@@ -33,7 +34,8 @@ def files(folder: Path) -> list[str]:
 
 def measure_set(name: str, folder: Path, efforts: Sequence[int]) -> dict[str, Any]:
     """Every effort on the images of a folder, and the peers, measured once, right after the first effort."""
-    ids = {effort: warm_up(effort=effort) for effort in efforts}
+    for effort in efforts:
+        warm_up(effort=effort)
     results: dict[int, list[ImageResult]] = {effort: [] for effort in efforts}
     for file in tqdm(files(folder), desc=name):
         first = measure(file, PEERS, effort=efforts[0])
@@ -43,7 +45,7 @@ def measure_set(name: str, folder: Path, efforts: Sequence[int]) -> dict[str, An
             results[effort].append(replace(row, file=inside))
     found: dict[str, Any] = {"set": name, "threads": 1, **environment(), "efforts": {}}
     for effort, rows in results.items():
-        model_id = bytes.fromhex(ids[effort])
+        model_id = registry.by_name(EFFORTS[effort].model)
         cost = modelfile.read(registry.by_id(model_id)).macs_per_pixel
         about = {"model": registry.model_name(model_id), "id": model_id.hex(), "macs_per_pixel": cost}
         found["efforts"][str(effort)] = {**about, "totals": totals(rows), "images": [asdict(r) for r in rows]}
