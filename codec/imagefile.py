@@ -23,9 +23,9 @@ from PIL import Image, UnidentifiedImageError
 from ppyr.atomic import write_file
 from ppyr.errors import ImageTooLargeError, UnsupportedImageError
 from ppyr.metadata import NO_METADATA, Metadata, check_kinds
-from ppyr.metadata_read import carried, pixels_only, stated
-from ppyr.metadata_write import attached, fitted, save_options
-from ppyr.walkers import png_chunks, pnm_header, webp_chunks
+from ppyr.metadata.read import carried, pixels_only, stated
+from ppyr.metadata.walkers import png_chunks, pnm_header, webp_chunks
+from ppyr.metadata.write import attached, fitted, save_options
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

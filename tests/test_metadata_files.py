@@ -16,12 +16,12 @@ from PIL import Image, ImageCms, ImageFile, PngImagePlugin, TiffImagePlugin
 
 import ppyr
 from ppyr import imagefile
-from ppyr import tiff as tiff_module
 from ppyr.errors import ModelError, PpyrError, UnsupportedImageError
 from ppyr.files import compress_file, decompress_file
 from ppyr.imagefile import image_bytes, read_image, read_image_file
 from ppyr.metadata import KINDS, NO_METADATA, Colour, Metadata, Resolution, Text, Unit
-from ppyr.walkers import png_chunks
+from ppyr.metadata import directory as tiff_module
+from ppyr.metadata.walkers import png_chunks
 
 from .handmade import bmp, png, tiff
 from .handmade_tiff import Tags, exif_block, gray_tiff

@@ -8,8 +8,8 @@ from typing import Any
 
 from ppyr.errors import UnsupportedImageError
 from ppyr.metadata import Metadata, Resolution, Text, Unit, kind_of, kind_of_text
-from ppyr.metadata_png import png_resolution, png_with
-from ppyr.metadata_tiff import is_tiff_exif, tiff_resolution, tiff_text, tiff_with
+from ppyr.metadata.png import png_resolution, png_with
+from ppyr.metadata.tiff import is_tiff_exif, tiff_resolution, tiff_text, tiff_with
 
 _HELD = {
     "PNG": {"icc", "colour", "exif", "xmp", "text", "resolution", "time"},

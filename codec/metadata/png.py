@@ -14,8 +14,8 @@ from functools import partial
 
 from ppyr.bitstream.metadata import LARGEST
 from ppyr.metadata import Metadata, Resolution, Text, Unit, kind_of_text
-from ppyr.metadata_find import Find
-from ppyr.walkers import PNG_SIGNATURE, png_chunk, png_chunks
+from ppyr.metadata.find import Find
+from ppyr.metadata.walkers import PNG_SIGNATURE, png_chunk, png_chunks
 
 _PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"}
 _TEXT = {b"tEXt", b"zTXt", b"iTXt"}

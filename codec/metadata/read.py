@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ppyr.errors import UnsupportedImageError
 from ppyr.metadata import Colour, Metadata, Resolution, Text, Unit
-from ppyr.metadata_find import Find
-from ppyr.metadata_png import find_in_png, png_without
-from ppyr.metadata_tiff import find_in_tiff, tiff_without
-from ppyr.tiff import is_tiff
-from ppyr.walkers import PNG_SIGNATURE, pnm_header, webp_chunks
+from ppyr.metadata.directory import is_tiff
+from ppyr.metadata.find import Find
+from ppyr.metadata.png import find_in_png, png_without
+from ppyr.metadata.tiff import find_in_tiff, tiff_without
+from ppyr.metadata.walkers import PNG_SIGNATURE, pnm_header, webp_chunks
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -3,7 +3,7 @@
     metadata = ppyr.read_metadata("photo.ppyr")
     data = ppyr.encode(image, metadata=ppyr.Metadata(icc=profile))
 
-`ppyr.metadata_read` finds them in image files, `ppyr.metadata_write` puts them into image files.
+`ppyr.metadata.read` finds them in image files, `ppyr.metadata.write` puts them into image files.
 """
 
 from __future__ import annotations

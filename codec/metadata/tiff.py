@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from functools import partial
 
-from ppyr import tiff
 from ppyr.errors import UnsupportedImageError
 from ppyr.metadata import Metadata, Resolution, Text, Unit
-from ppyr.metadata_find import Find
+from ppyr.metadata import directory as tiff
+from ppyr.metadata.find import Find
 
 _LAYOUT = {*range(254, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(322, 326), 338, 339}
 _TEXT = {
