@@ -36,14 +36,14 @@ class Effort:
     otherwise: str | None = None
 
 
-_HEADS, _LAYERS, _LONG = Search(60), Search(100, all_layers=True), Search(300, all_layers=True, rate=0.5)
+_HEADS, _LAYERS, _LONG = Search(60), Search(100, all_layers=True), Search(150, all_layers=True, rate=0.5)
 
 #: From the fastest to the densest. What an effort searches begins with what the one below does.
 EFFORTS = {
     1: Effort("fast"),
     2: Effort("fast2"),
     3: Effort("fast3"),
-    4: Effort("fast3"),
+    4: Effort("medium"),
     5: Effort("default"),
     6: Effort("max", (), "default"),
     7: Effort("max", (_HEADS,), "default"),

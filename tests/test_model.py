@@ -33,7 +33,12 @@ from .photograph import crop
 from .random_model import random_weights
 
 #: The shipped models, and the least and most multiplications that each may have for a pixel.
-MACS = {"fast": (20_000, 25_000), "default": (56_000, 70_000), "max": (125_000, 250_000)}
+MACS = {
+    "fast": (20_000, 25_000),
+    "medium": (30_000, 50_000),
+    "default": (56_000, 70_000),
+    "max": (125_000, 250_000),
+}
 PATHS = {name: registry.by_id(registry.by_name(name)) for name in MACS}
 SHIPPED = {name: modelfile.read(path) for name, path in PATHS.items()}
 RANDOM = random_weights()
