@@ -175,7 +175,7 @@ def _efforts(title: str, found: Mapping[str, Any]) -> str:
     head = (
         f"{title}, {len(images)} images",
         "bytes",
-        "to the effort below",
+        "to the row above",
         "at most",
         "bytes of changes",
         "encode",
@@ -183,6 +183,26 @@ def _efforts(title: str, found: Mapping[str, Any]) -> str:
         "/ unchanged",
         "/ e9",
     )
+    return _table(head, rows)
+
+
+def collections(results: Path) -> str:
+    """What changes for whole collections win."""
+    rows = []
+    for name, title in SETS.items():
+        found = load(results / "collection" / f"{name}.json")
+        if found:
+            size, tried = found["bytes"], found["tried"]
+            beside, embedded = size["changed"] + size["changes"], size["changed"] + tried * size["changes"]
+            rows.append(
+                (
+                    f"{title}, {tried} images, `{found['model']}`",
+                    f"{size['unchanged']:,}",
+                    f"{size['changes']:,}",
+                    *(f"{one:,} ({_percent(one / size['unchanged'])})" for one in (beside, embedded)),
+                )
+            )
+    head = ("collection", "bytes of levels", "changes", "beside the files, once", "embedded in each")
     return _table(head, rows)
 
 
@@ -205,7 +225,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
     "README.md": {"density": density},
-    "docs/effort.md": {"efforts": efforts},
+    "docs/effort.md": {"collections": collections, "efforts": efforts},
     "docs/model.md": {
         "experiments": experiments,
         "families": families,

@@ -109,7 +109,7 @@ def test_efforts_are_measured_and_drawn(
         assert image["efforts"]["9"]["bytes"] < image["efforts"]["1"]["bytes"]
         assert image["efforts"]["1"]["decode_ratio"] == 1
     header, _, first, last, *peers = efforts_table(tmp_path).splitlines()
-    assert header.startswith("| CQ100, 2 images | bytes | to the effort below |")
+    assert header.startswith("| CQ100, 2 images | bytes | to the row above |")
     sizes = [sum(image["efforts"][number]["bytes"] for image in found.values()) for number in "19"]
     assert first.startswith(f"| 1 | {sizes[0]:,} |  |  | 0 |")
     assert last.startswith(f"| 9 | {sizes[1]:,} | {100 * (sizes[1] / sizes[0] - 1):+.2f} % |")
