@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ppyr.models.features import ZERO_POINT
+from ppyr.models.features import EXCESS_SHARPNESS, PHASES, ZERO_POINT
 from ppyr.models.grid import SCALES_PER_OCTAVE
-from ppyr.models.likelihood import SMALLEST_SCALE
-from ppyr.models.network import UNIT, Conv, StageNet
+from ppyr.models.likelihood import SMALLEST_SCALE, bits
+from ppyr.models.network import UNIT, Conv, StageNet, excess_of, from_sublattices, sublattices
 from ppyr.models.predictor import PLANES
 
 #: Numbers that tell of a whole image.
@@ -200,9 +200,55 @@ class SmallNets(Variant):
         return mean, scale, shape
 
 
+class HalvedSteps(Variant):
+    """24 subsampled images: each step in two, as the fields of a chess board; the second sees the first."""
+
+    def __init__(self, net: StageNet) -> None:
+        super().__init__(net)
+        self.half_in = nn.ModuleDict({name: Conv(2 * PLANES, self.config.width, 3) for name in self.head})
+        for conv in self.half_in.values():
+            nn.init.zeros_(cast(Conv, conv).matrix)
+
+    def forward(self, coarse: Tensor, phases: dict[str, tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+        """As of `StageNet`, with halved steps."""
+        u = self.stream(self.trunk_in((coarse - ZERO_POINT) * UNIT))
+        u = self.blocks(u, self.trunk)
+        found: list[tuple[Tensor, ...]] = []
+        for phase in PHASES:
+            residuals, quarters, pixels = phases[phase]
+            residuals = (residuals - ZERO_POINT) * UNIT
+            lattices = zip(*(sublattices(x) for x in (u, residuals, quarters, pixels)), strict=True)
+            known: list[Tensor] = []
+            for step, (context, residual, anchors, targets) in enumerate(lattices):
+                name = f"{phase}_{step}"
+                x = self.stream(context + self.step_in[name](torch.cat(known, 1))) if step else context
+                rows, columns = (torch.arange(side) for side in x.shape[2:])
+                first = (rows[:, None] + columns) % 2 == 0
+                half = self._said(name, x, anchors, targets)
+                seen = torch.cat((residual, self._surprise(targets, half)), 1) * first
+                whole = self._said(name, self.stream(x + self.half_in[name](seen)), anchors, targets)
+                said = [torch.where(first, a, b) for a, b in zip(half, whole, strict=True)]
+                found.append((targets, *said))
+                known += [residual, self._surprise(targets, said)]
+            if phase != PHASES[-1]:
+                excess = from_sublattices(known[1::2])
+                u = self.stream(u + self.phase_in[phase](torch.cat((residuals, excess), 1)))
+                u = self.blocks(u, self.phase[phase])
+        return bits(*(torch.stack(t) for t in zip(*found, strict=True))).sum((1, 2, 3, 4))
+
+    def _said(self, name: str, x: Tensor, anchors: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+        said = self.head[name](self.hidden(self.step_mid[name](x)).float())
+        return self.distributions(said, anchors, targets)
+
+    @staticmethod
+    def _surprise(targets: Tensor, said: Sequence[Tensor]) -> Tensor:
+        return (EXCESS_SHARPNESS * excess_of(targets - said[0], said[1])).clamp(max=127) * UNIT
+
+
 VARIANTS: dict[str, Callable[[StageNet], StageNet]] = {
     "3 subsampled images": subsampled_images(3),
     "6 subsampled images": subsampled_images(6),
+    "24 subsampled images": HalvedSteps,
     "without excesses": unsurprised,
     "3x3 in the steps": wide_steps,
     "activity far around": activity,

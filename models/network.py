@@ -261,7 +261,7 @@ class StageNet(nn.Module):
                 with torch.autocast(x.device.type, enabled=False):
                     said = self.head[name](x.float())  # (B, 12, h/2, w/2)
                     mean, scale, shape = self.distributions(said, anchors, targets)
-                    excess = (EXCESS_SHARPNESS * _excess(targets - mean, scale)).clamp(max=127) * UNIT
+                    excess = (EXCESS_SHARPNESS * excess_of(targets - mean, scale)).clamp(max=127) * UNIT
                 found.append((targets, mean, scale, shape))
                 known += [residual, excess]
             if phase != PHASES[-1]:
@@ -311,7 +311,7 @@ class StageNet(nn.Module):
         low = EXCESS_LIMITS[0]
         steps = self.spread.view(PLANES, -1)[pair] * 2.0**SPREAD_BITS
         if self.quantize:
-            return straight_through(steps, torch.round(steps))[_excess(residual, scale).long() - low]
+            return straight_through(steps, torch.round(steps))[excess_of(residual, scale).long() - low]
         place = _soft_excess(residual, scale) - low
         left = place.detach().long().clamp(max=EXCESSES - 2)
         part = place - left
@@ -325,7 +325,7 @@ def _soft_excess(residual: Tensor, scale: Tensor) -> Tensor:
     return (quarters - scale.clamp(0, SCALES - 1)).clamp(*EXCESS_LIMITS)
 
 
-def _excess(residual: Tensor, scale: Tensor) -> Tensor:
+def excess_of(residual: Tensor, scale: Tensor) -> Tensor:
     """`excess.excess`, without gradient."""
     with torch.no_grad():
         return torch.round(_soft_excess(residual, scale))
