@@ -17,13 +17,13 @@ from ppyr.bench import environment
 from ppyr.coding import encode_changed
 from ppyr.imagefile import read_image
 from ppyr.models import predictor, registry
-from ppyr.picture import TILE_BITS, Picture
+from ppyr.picture import WHOLE_BITS, Picture
 from ppyr.threads import use_threads
 
 from .density import files
 
 RESULTS = Path(__file__).resolve().parent / "results"
-SIDES = (TILE_BITS, 9, 8, 7)
+SIDES = (WHOLE_BITS, 9, 8, 7)
 
 
 def main() -> None:

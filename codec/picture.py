@@ -17,8 +17,9 @@ from ppyr.models.features import BYTES, Depth
 
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
-#: Binary logarithm of a tile's side.
-TILE_BITS = 10
+#: Binary logarithm of the side of the tiles of a large image, and of the largest image that is one tile. A
+#: tile takes some hundred bytes of memory for each pixel while it is coded.
+TILE_BITS, WHOLE_BITS = 9, 10
 #: Mean distance from what neighbours foretell that a grey level of a model is made for.
 TYPICAL_RESIDUAL = 3.0
 
@@ -47,7 +48,7 @@ class Picture:
     Args:
         image: (H, W) or (H, W, C), uint8 or uint16; C of 1 to 4 is gray, gray and alpha, RGB, RGBA.
         bit_depth: of the samples; by default all bits of their type.
-        tile_bits: binary logarithm of a tile's side.
+        tile_bits: binary logarithm of a tile's side; by default the whole of an image that is not large.
 
     Attributes:
         samples: the image as (H, W, C).
@@ -65,11 +66,13 @@ class Picture:
 
     @classmethod
     def of(
-        cls, image: npt.NDArray[np.generic], bit_depth: int | None = None, tile_bits: int = TILE_BITS
+        cls, image: npt.NDArray[np.generic], bit_depth: int | None = None, tile_bits: int | None = None
     ) -> Picture:
         """Check an image; see `checked`."""
         samples, depth = checked(image, bit_depth)
         height, width, channels = samples.shape
+        if tile_bits is None:
+            tile_bits = TILE_BITS if max(height, width) > 1 << WHOLE_BITS else WHOLE_BITS
         header = Header(width, height, channels, depth, bytes(DIGEST_SIZE), pixel_digest(samples), 0)
         levels = Layout(header, tile_bits).level_count
         return cls(samples, header, tile_bits, scaling_of(samples, levels) if depth > SHALLOW else None)

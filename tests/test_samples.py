@@ -150,3 +150,8 @@ def test_a_small_last_tile_has_fewer_levels() -> None:
     ]
     parts = [ppyr.info(ppyr.encode(part)) for part in (image[:, :16], image[:, 16:])]
     assert about.model_evaluations == sum(part.model_evaluations for part in parts)
+
+
+@pytest.mark.parametrize(("shape", "tile_bits"), [((1024, 3), 10), ((3, 1025), 9)])
+def test_large_images_have_smaller_tiles(shape: tuple[int, int], tile_bits: int) -> None:
+    assert Picture.of(np.zeros(shape, np.uint8)).tile_bits == tile_bits
