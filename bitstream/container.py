@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ppyr.bitstream.checks import COMPLETE_COPY as _COMPLETE_COPY
-from ppyr.bitstream.checks import FRESH_COPY as _FRESH_COPY
-from ppyr.bitstream.checks import check_range as _check_range
+from ppyr.bitstream.checks import COMPLETE_COPY, FRESH_COPY, check_range
 from ppyr.bitstream.metadata import NO_METADATA, Metadata
 from ppyr.bitstream.metasections import MetadataKind, pack_metadata, unpack_metadata
 from ppyr.bitstream.varint import read_varint, write_varint
@@ -91,13 +89,13 @@ class Header:
     information: int
 
     def __post_init__(self) -> None:
-        _check_range("channels", self.channels, 1, 4, offset=10)
-        _check_range("bit depth", self.bit_depth, 1, 16, offset=11)
-        _check_range("width", self.width, 1, 2**32 - 1, offset=12)
-        _check_range("height", self.height, 1, 2**32 - 1, offset=16)
-        _check_range("bytes of the model id", len(self.model_id), DIGEST_SIZE, DIGEST_SIZE, offset=20)
-        _check_range("bytes of the pixel digest", len(self.pixel_digest), DIGEST_SIZE, DIGEST_SIZE, offset=36)
-        _check_range("information", self.information, 0, 2**64 - 1, offset=52)
+        check_range("channels", self.channels, 1, 4, offset=10)
+        check_range("bit depth", self.bit_depth, 1, 16, offset=11)
+        check_range("width", self.width, 1, 2**32 - 1, offset=12)
+        check_range("height", self.height, 1, 2**32 - 1, offset=16)
+        check_range("bytes of the model id", len(self.model_id), DIGEST_SIZE, DIGEST_SIZE, offset=20)
+        check_range("bytes of the pixel digest", len(self.pixel_digest), DIGEST_SIZE, DIGEST_SIZE, offset=36)
+        check_range("information", self.information, 0, 2**64 - 1, offset=52)
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
@@ -173,16 +171,16 @@ class Container:
     def __post_init__(self) -> None:
         layout = Layout(self.header, self.tile_bits)
         size = layout.coarsest_size
-        _check_range("bytes of the coarsest image", len(self.coarsest), size, size)
+        check_range("bytes of the coarsest image", len(self.coarsest), size, size)
         largest = max(np.frombuffer(self.coarsest, self.header.dtype).tolist())
-        _check_range("sample of the coarsest image", largest, 0, 2**self.header.bit_depth - 1)
-        _check_range("levels", len(self.levels), layout.level_count, layout.level_count)
+        check_range("sample of the coarsest image", largest, 0, 2**self.header.bit_depth - 1)
+        check_range("levels", len(self.levels), layout.level_count, layout.level_count)
         for streams in self.levels:
-            _check_range("units", len(streams), layout.units, layout.units)
+            check_range("units", len(streams), layout.units, layout.units)
         _check_scaling(self.scaling, self.header, layout.level_count)
         for kind, _ in self.ancillary:
-            _check_range("kind of an ancillary section", kind, ANCILLARY, 0xFF)
-            _check_range("metadata among the ancillary sections", int(kind in _METADATA), 0, 0)
+            check_range("kind of an ancillary section", kind, ANCILLARY, 0xFF)
+            check_range("metadata among the ancillary sections", int(kind in _METADATA), 0, 0)
 
 
 class Layout:
@@ -204,7 +202,7 @@ class Layout:
     """
 
     def __init__(self, header: Header, tile_bits: int) -> None:
-        _check_range("binary logarithm of the tiles' side", tile_bits, *TILE_BITS)
+        check_range("binary logarithm of the tiles' side", tile_bits, *TILE_BITS)
         side = 1 << tile_bits
         self.tile_bits = tile_bits
         self.tiles = -(-header.height // side), -(-header.width // side)
@@ -355,13 +353,13 @@ class Section:
         if self.kind != kind:
             found = _NAMES.get(self.kind, f"ancillary {self.kind}")
             raise FormatError(
-                f"offset {self.start}: section {found} stands where {kind.name} belongs; {_FRESH_COPY}",
+                f"offset {self.start}: section {found} stands where {kind.name} belongs; {FRESH_COPY}",
                 offset=self.start,
                 expected=int(kind),
                 found=self.kind,
             )
         if size is not None:
-            _check_range(f"bytes of section {kind.name}", len(self.payload), size, size, offset=self.start)
+            check_range(f"bytes of section {kind.name}", len(self.payload), size, size, offset=self.start)
         return self.payload
 
 
@@ -374,21 +372,21 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
     first = end - len(payload)
 
     tile_bits, after = read_varint(data, first, end)
-    _check_range("binary logarithm of the tiles' side", tile_bits, *TILE_BITS, offset=first)
+    check_range("binary logarithm of the tiles' side", tile_bits, *TILE_BITS, offset=first)
     layout = Layout(header, tile_bits)
     start = after
     levels, after = read_varint(data, start, end)
-    _check_range("levels", levels, layout.level_count, layout.level_count, offset=start)
+    check_range("levels", levels, layout.level_count, layout.level_count, offset=start)
     scaling = None
     if header.bit_depth > SHALLOW:
         start = after
         used, after = read_varint(data, start, end)
-        _check_range("used bits", used, SHALLOW, header.bit_depth, offset=start)
+        check_range("used bits", used, SHALLOW, header.bit_depth, offset=start)
         units = []
         for _ in range(levels // 2):
             start = after
             unit, after = read_varint(data, start, end)
-            _check_range("unit", unit, 0, used - SHALLOW, offset=start)
+            check_range("unit", unit, 0, used - SHALLOW, offset=start)
             units.append(unit)
         scaling = Scaling(used, tuple(units))
     _check_present(data, after, after + levels * layout.units)
@@ -403,10 +401,10 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
     if after < end:
         start = after
         changes, after = read_varint(data, start, end)
-        _check_range("bytes of section CHANGES", changes, 1, 2**63 - 1, offset=start)
+        check_range("bytes of section CHANGES", changes, 1, 2**63 - 1, offset=start)
     if after != end:
         raise FormatError(
-            f"offset {after}: the index is longer than its numbers; {_FRESH_COPY}",
+            f"offset {after}: the index is longer than its numbers; {FRESH_COPY}",
             offset=after,
             expected=after,
             found=end,
@@ -501,7 +499,7 @@ def check_crc(data: bytes, start: int, stop: int, base: int = 0) -> None:
     if computed != stored:
         raise ChecksumError(
             f"offset {base + start}: CRC32 is {computed:08x}, stored is {stored:08x}, so the file is "
-            f"damaged; {_FRESH_COPY}",
+            f"damaged; {FRESH_COPY}",
             offset=base + start,
             expected=stored,
             found=computed,
@@ -510,18 +508,18 @@ def check_crc(data: bytes, start: int, stop: int, base: int = 0) -> None:
 
 def _check_scaling(scaling: Scaling | None, header: Header, levels: int) -> None:
     deep = header.bit_depth > SHALLOW
-    _check_range("scalings", int(scaling is not None), deep, deep)
+    check_range("scalings", int(scaling is not None), deep, deep)
     if scaling:
-        _check_range("used bits", scaling.used_bits, SHALLOW, header.bit_depth)
-        _check_range("units", len(scaling.units), levels // 2, levels // 2)
+        check_range("used bits", scaling.used_bits, SHALLOW, header.bit_depth)
+        check_range("units", len(scaling.units), levels // 2, levels // 2)
         for unit in scaling.units:
-            _check_range("unit", unit, 0, scaling.used_bits - SHALLOW)
+            check_range("unit", unit, 0, scaling.used_bits - SHALLOW)
 
 
 def _check_present(data: bytes, start: int, stop: int) -> None:
     if len(data) < stop:
         raise TruncatedError(
-            f"offset {start}: the file ends after {len(data)} bytes, and {stop} are needed; {_COMPLETE_COPY}",
+            f"offset {start}: the file ends after {len(data)} bytes, and {stop} are needed; {COMPLETE_COPY}",
             offset=start,
             expected=stop,
             found=len(data),

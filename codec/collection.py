@@ -57,14 +57,15 @@ def adapt(
         UnknownModelError: there is no such model.
         ModelError: the model is one that was adapted.
     """
-    path = registry.by_id(registry.by_name(model))
-    sources = dict.fromkeys(INGREDIENTS, registry.by_name(model))
+    model_id = registry.by_name(model)
+    path = registry.by_id(model_id)
+    sources = dict.fromkeys(INGREDIENTS, model_id)
     if modelfile.is_recipe(path):
         recipe = modelfile.read_recipe(path)
         if recipe.changes:
             raise ModelError(f"{path.name} was adapted already: adapt the model that it was made from")
         sources = dict(recipe.sources)
-    prepared = predictor.load(registry.by_name(model))
+    prepared = predictor.load(model_id)
     pictures = [Picture.of(image) for image in images]
     adaptation = Adaptation(prepared.source, [picture.colours for picture in pictures], seed)
     with tqdm(total=adaptation.steps(search), disable=not progress, unit="step", desc="adapting") as bar:
