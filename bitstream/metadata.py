@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ppyr.bitstream.checks import check_range
+from ppyr.bitstream.deflated import LARGEST
 from ppyr.errors import FormatError
-
-LARGEST = 1 << 24
-"""Bytes that a profile, EXIF, XMP, or all text together, may have."""
 
 
 class Unit(IntEnum):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Any
 
 from ppyr.bitstream.checks import FRESH_COPY, check_range
-from ppyr.bitstream.metadata import LARGEST, Colour, Metadata, Resolution, Text, Unit
-from ppyr.bitstream.varint import read_varint, write_varint
+from ppyr.bitstream.deflated import deflated, inflated, read_number, wrong
+from ppyr.bitstream.metadata import Colour, Metadata, Resolution, Text, Unit
+from ppyr.bitstream.varint import write_varint
 from ppyr.errors import FormatError
 
 
@@ -40,12 +40,12 @@ def pack_metadata(metadata: Metadata) -> list[tuple[MetadataKind, bytes]]:
     """
     colour, resolution = metadata.colour, metadata.resolution
     payloads = {
-        MetadataKind.ICC: _deflated(metadata.icc),
+        MetadataKind.ICC: deflated(metadata.icc),
         MetadataKind.COLOUR: b"" if colour is None else _pack_colour(colour),
         MetadataKind.ORIENTATION: b"" if metadata.orientation is None else bytes([metadata.orientation]),
-        MetadataKind.EXIF: _deflated(metadata.exif),
-        MetadataKind.XMP: _deflated(metadata.xmp),
-        MetadataKind.TEXT: _deflated(b"".join(map(_pack_text, metadata.text))),
+        MetadataKind.EXIF: deflated(metadata.exif),
+        MetadataKind.XMP: deflated(metadata.xmp),
+        MetadataKind.TEXT: deflated(b"".join(map(_pack_text, metadata.text))),
         MetadataKind.RESOLUTION: b"" if resolution is None else _pack_resolution(resolution),
         MetadataKind.TIME: b"" if metadata.time is None else _TIME.pack(*metadata.time),
     }
@@ -84,26 +84,6 @@ def unpack_metadata(sections: Iterable[tuple[int, int, bytes]]) -> Metadata:
     return Metadata(**fields)
 
 
-def _deflated(data: bytes) -> bytes:
-    check_range("bytes of metadata", len(data), 0, LARGEST)
-    return write_varint(len(data)) + zlib.compress(data, 9) if data else b""
-
-
-def _inflated(payload: bytes) -> bytes:
-    size, start = _number(payload, 0)
-    check_range("inflated bytes", size, 1, LARGEST)
-    inflater = zlib.decompressobj()
-    try:
-        data = inflater.decompress(memoryview(payload)[start:], size + 1)
-    except zlib.error as error:
-        raise _wrong("a zlib stream", str(error)) from error
-    check_range("inflated bytes", len(data), size, size)
-    if not inflater.eof:
-        raise _wrong("the end of the zlib stream", "more of it")
-    check_range("bytes after the zlib stream", len(inflater.unused_data), 0, 0)
-    return data
-
-
 def _pack_colour(colour: Colour) -> bytes:
     mask, values = 0, b""
     for bit, (form, value) in enumerate(zip(_COLOUR, colour.stated, strict=True)):
@@ -139,7 +119,7 @@ def _pack_text(text: Text) -> bytes:
 
 
 def _read_text(payload: bytes) -> tuple[Text, ...]:
-    data = _inflated(payload)
+    data = inflated(payload)
     found, at = [], 0
     while at < len(data):
         international = data[at]
@@ -147,13 +127,13 @@ def _read_text(payload: bytes) -> tuple[Text, ...]:
         at += 1
         parts = []
         for _ in range(4):
-            length, start = _number(data, at)
+            length, start = read_number(data, at)
             at = start + length
             check_range("bytes of text", length, 0, len(data) - start)
             try:
                 parts.append(data[start:at].decode())
             except UnicodeDecodeError as error:
-                raise _wrong("UTF-8", data[start + error.start : start + error.end].hex()) from error
+                raise wrong("UTF-8", data[start + error.start : start + error.end].hex()) from error
         keyword, language, translated, text = parts
         found.append(Text(keyword, text, bool(international), language, translated))
     return tuple(found)
@@ -175,23 +155,12 @@ def _read_time(payload: bytes) -> tuple[int, ...]:
     return _TIME.unpack(payload)
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    try:
-        return read_varint(data, at, len(data))
-    except FormatError as error:
-        raise _wrong("a whole number", data[at : at + 10].hex(" ") or "nothing") from error
-
-
-def _wrong(expected: str, found: str) -> FormatError:
-    return FormatError(f"{found}, where {expected} belongs; {FRESH_COPY}", expected=expected, found=found)
-
-
 _READERS: dict[MetadataKind, Callable[[bytes], object]] = {
-    MetadataKind.ICC: _inflated,
+    MetadataKind.ICC: inflated,
     MetadataKind.COLOUR: _read_colour,
     MetadataKind.ORIENTATION: _read_orientation,
-    MetadataKind.EXIF: _inflated,
-    MetadataKind.XMP: _inflated,
+    MetadataKind.EXIF: inflated,
+    MetadataKind.XMP: inflated,
     MetadataKind.TEXT: _read_text,
     MetadataKind.RESOLUTION: _read_resolution,
     MetadataKind.TIME: _read_time,

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 
-from ppyr.bitstream.metadata import LARGEST
+from ppyr.bitstream.deflated import LARGEST
 from ppyr.metadata import Metadata, Resolution, Text, Unit, kind_of_text
 from ppyr.metadata.find import Find
 from ppyr.metadata.walkers import PNG_SIGNATURE, png_chunk, png_chunks

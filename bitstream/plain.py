@@ -1,0 +1,174 @@
+"""Samples coded without a model: as they are, or through LZMA where they repeat what was there before.
+
+FORMAT.md is the specification.
+"""
+
+from __future__ import annotations
+
+import lzma
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from ppyr.bitstream.checks import FRESH_COPY, check_range
+from ppyr.errors import FormatError
+
+Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+class Method(IntEnum):
+    """How a unit is coded.
+
+    MODEL has a stream for each level; CONSTANT none, as all pixels are that of the coarsest image; the others
+    have one for all levels. STORED has the bits of the samples; LZMA the samples, LZMA_UP their differences
+    from the samples above, LZMA_NEIGHBOURS which neighbour a pixel repeats, and the pixels that repeat none.
+    """
+
+    MODEL = 0
+    CONSTANT = 1
+    STORED = 2
+    LZMA = 3
+    LZMA_UP = 4
+    LZMA_NEIGHBOURS = 5
+
+
+#: The neighbours left, above, above to the right and above to the left, in a padded image; then none.
+_DOWN, _ACROSS = (1, 0, 0, 0), (0, 1, 2, 0)
+_NONE = len(_DOWN)
+_LEAST_DICTIONARY, _DICTIONARY = 1 << 12, 1 << 24
+
+
+def pack_plain(samples: Samples, method: Method, bit_depth: int) -> bytes:
+    """The stream of a unit.
+
+    Args:
+        samples: (h, w, c).
+        method: STORED or one after it.
+        bit_depth: of the samples.
+    """
+    match method:
+        case Method.STORED:
+            places = np.arange(bit_depth - 1, -1, -1, dtype=samples.dtype)
+            return np.packbits((samples[..., None] >> places).astype(np.uint8) & 1).tobytes()
+        case Method.LZMA_UP:
+            return _lzma(np.diff(samples, axis=0, prepend=samples.dtype.type(0)))
+        case Method.LZMA_NEIGHBOURS:
+            which, others = _repeated(_padded(samples))
+            return _lzma(which, others)
+        case _:
+            return _lzma(samples)
+
+
+def unpack_plain(
+    stream: bytes, method: Method, shape: tuple[int, int, int], bit_depth: int, dtype: npt.DTypeLike
+) -> Samples:
+    """The samples (h, w, c) of a stream; the reverse of `pack_plain`.
+
+    Raises:
+        FormatError: it is not as FORMAT.md says.
+    """
+    height, width, channels = shape
+    pixels, stored = height * width, np.dtype(dtype).newbyteorder("<")
+    samples: Samples
+    if method is Method.STORED:
+        size = -(-pixels * channels * bit_depth // 8)
+        check_range("bytes of a stored unit", len(stream), size, size)
+        bits = np.unpackbits(np.frombuffer(stream, np.uint8), count=pixels * channels * bit_depth)
+        places = np.arange(bit_depth - 1, -1, -1)
+        return (bits.reshape(*shape, bit_depth).astype(dtype) << places).sum(-1, dtype=dtype)
+    if method is Method.LZMA_NEIGHBOURS:
+        data = _unlzma(stream, pixels + pixels * channels * stored.itemsize, stored.itemsize)
+        which = np.frombuffer(data[:pixels], np.uint8)
+        size = pixels + int(np.count_nonzero(which >= _NONE)) * channels * stored.itemsize
+        check_range("bytes of pixels and neighbours", len(data), size, size)
+        others = np.frombuffer(data, stored, offset=pixels).astype(dtype).reshape(-1, channels)
+        samples = _filled(which.reshape(height, width), others)[1:, 1:-1]
+    else:
+        size = pixels * channels * stored.itemsize
+        data = _unlzma(stream, size, stored.itemsize)
+        check_range("bytes of samples", len(data), size, size)
+        samples = np.frombuffer(data, stored).astype(dtype).reshape(shape)
+        if method is Method.LZMA_UP:
+            samples = np.add.accumulate(samples, 0, dtype)
+    check_range("sample", int(samples.max()), 0, 2**bit_depth - 1)
+    return samples
+
+
+def _lzma(*parts: Samples) -> bytes:
+    """The parts, one after the other, as a raw stream of LZMA2."""
+    item = parts[-1].itemsize
+    data = b"".join(part.astype(part.dtype.newbyteorder("<")).tobytes() for part in parts)
+    filters = _filters(item, min(max(len(data), _LEAST_DICTIONARY), _DICTIONARY))
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=filters)
+
+
+def _unlzma(stream: bytes, most: int, item: int) -> bytes:
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_filters(item, _DICTIONARY))
+    try:
+        data = decoder.decompress(stream, most + 1)
+    except lzma.LZMAError as error:
+        raise FormatError(f"a stream of LZMA2 can not be read ({error}); {FRESH_COPY}") from error
+    check_range("bytes after a stream of LZMA2", len(decoder.unused_data), 0, 0)
+    check_range("ends of a stream of LZMA2", int(decoder.eof), 1, 1)
+    return data
+
+
+def _filters(item: int, dictionary: int) -> list[dict[str, int]]:
+    """LZMA2 for samples of so many bytes."""
+    return [
+        {
+            "id": lzma.FILTER_LZMA2,
+            "preset": 9 | lzma.PRESET_EXTREME,
+            "dict_size": dictionary,
+            "lc": 3,
+            "lp": item - 1,
+            "pb": item - 1,
+        }
+    ]
+
+
+@njit(nogil=True, cache=True)
+def _repeated(padded: Samples) -> tuple[npt.NDArray[np.uint8], Samples]:
+    """Which neighbour each pixel of a padded image (h + 1, w + 2, c) repeats, and those that repeat none."""
+    height, width, channels = padded.shape[0] - 1, padded.shape[1] - 2, padded.shape[2]
+    which = np.empty((height, width), np.uint8)
+    others = np.empty((height * width, channels), padded.dtype)
+    count = 0
+    for i in range(height):
+        for j in range(width):
+            number, found = 0, False
+            while number < _NONE and not found:
+                found = True
+                for channel in range(channels):
+                    same = padded[i + _DOWN[number], j + _ACROSS[number], channel]
+                    found &= padded[i + 1, j + 1, channel] == same
+                number += not found
+            which[i, j] = number
+            if not found:
+                others[count] = padded[i + 1, j + 1]
+                count += 1
+    return which, others[:count]
+
+
+@njit(nogil=True, cache=True)
+def _filled(which: npt.NDArray[np.uint8], others: Samples) -> Samples:
+    """The reverse of `_repeated`; `others` has as many pixels as `which` says."""
+    height, width = which.shape
+    padded = np.zeros((height + 1, width + 2, others.shape[1]), others.dtype)
+    count = 0
+    for i in range(height):
+        for j in range(width):
+            number = which[i, j]
+            if number < _NONE:
+                padded[i + 1, j + 1] = padded[i + _DOWN[number], j + _ACROSS[number]]
+            else:
+                padded[i + 1, j + 1] = others[count]
+                count += 1
+    return padded
+
+
+def _padded(samples: Samples) -> Samples:
+    """With a row of zeros above, and a column on either side."""
+    return np.pad(samples, ((1, 0), (1, 1), (0, 0)))
