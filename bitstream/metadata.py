@@ -16,6 +16,10 @@ LARGEST = 1 << 24
 """Bytes that a profile, EXIF, XMP, or all text together, may have."""
 
 
+MOST_TEXTS = 1 << 12
+"""How many texts an image may have."""
+
+
 class Unit(IntEnum):
     """The length that a resolution counts pixels for; NONE gives only the shape of a pixel."""
 
@@ -154,6 +158,7 @@ class Metadata:
     def __post_init__(self) -> None:
         for name, value in (("profile", self.icc), ("EXIF", self.exif), ("XMP", self.xmp)):
             check_range(f"bytes of {name}", len(value), 0, LARGEST)
+        check_range("texts", len(self.text), 0, MOST_TEXTS)
         check_range("Exif prefixes", int(self.exif.startswith(b"Exif\0\0")), 0, 0)
         if self.orientation is not None:
             check_range("orientation", self.orientation, 2, 8)

@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Any
 
 from ppyr.bitstream.checks import FRESH_COPY, check_range
-from ppyr.bitstream.metadata import LARGEST, Colour, Metadata, Resolution, Text, Unit
+from ppyr.bitstream.metadata import LARGEST, MOST_TEXTS, Colour, Metadata, Resolution, Text, Unit
 from ppyr.bitstream.varint import read_varint, write_varint
 from ppyr.errors import FormatError
 
@@ -140,7 +140,8 @@ def _pack_text(text: Text) -> bytes:
 
 def _read_text(payload: bytes) -> tuple[Text, ...]:
     data = _inflated(payload)
-    found, at = [], 0
+    found: list[Text] = []
+    at = 0
     while at < len(data):
         international = data[at]
         check_range("international", international, 0, 1)
@@ -155,6 +156,7 @@ def _read_text(payload: bytes) -> tuple[Text, ...]:
             except UnicodeDecodeError as error:
                 raise _wrong("UTF-8", data[start + error.start : start + error.end].hex()) from error
         keyword, language, translated, text = parts
+        check_range("texts", len(found) + 1, 1, MOST_TEXTS)
         found.append(Text(keyword, text, bool(international), language, translated))
     return tuple(found)
 
