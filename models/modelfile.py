@@ -85,7 +85,7 @@ def read(path: Path) -> Weights:
         FormatError: it is a recipe, and its changes are damaged.
         UnknownModelError: it is a recipe, and a model that it names is not installed.
     """
-    weights = read_recipe(path).make(path.parent) if is_recipe(path) else _file(path)
+    weights = read_recipe(path).make(path.parent) if is_recipe(path) else parsed(path)
     if (found := weights.id.hex()) != path.stem.rpartition("-")[2]:
         raise ModelError(
             f"{path.name} holds the model {found}, not the one in its name: install ppyr again",
@@ -151,7 +151,8 @@ def _source(folder: Path, model_id: bytes) -> Weights:
     return read(path)
 
 
-def _file(path: Path) -> Weights:
+def parsed(path: Path) -> Weights:
+    """The content of a .safetensors file, whatever its name says; raises as `read` does."""
     data = _content(path)
     try:
         tensors = load_safetensors(data)
