@@ -43,8 +43,8 @@ HEADER_SIZE = _FIELDS.size + _CRC.size
 SHALLOW = 8
 """Bits of a sample that a model needs no scaling for."""
 
-TILE_BITS = (4, 15)
-"""Least and greatest binary logarithm of a tile's side."""
+TILE_BITS = (4, 10)
+"""Least and greatest binary logarithm of a tile's side, which bounds the memory that decoding takes."""
 
 _VERSION_OFFSET = len(SIGNATURE)
 
@@ -172,8 +172,7 @@ class Container:
         layout = Layout(self.header, self.tile_bits)
         size = layout.coarsest_size
         check_range("bytes of the coarsest image", len(self.coarsest), size, size)
-        largest = max(np.frombuffer(self.coarsest, self.header.dtype).tolist())
-        check_range("sample of the coarsest image", largest, 0, 2**self.header.bit_depth - 1)
+        check_coarsest(self.coarsest, self.header)
         check_range("levels", len(self.levels), layout.level_count, layout.level_count)
         for streams in self.levels:
             check_range("units", len(streams), layout.units, layout.units)
@@ -504,6 +503,12 @@ def check_crc(data: bytes, start: int, stop: int, base: int = 0) -> None:
             expected=stored,
             found=computed,
         )
+
+
+def check_coarsest(samples: bytes, header: Header) -> None:
+    """Checks that the samples of the coarsest images, at least one, are below 2^bit_depth."""
+    largest = int(np.frombuffer(samples, header.dtype).max())
+    check_range("sample of the coarsest image", largest, 0, 2**header.bit_depth - 1)
 
 
 def _check_scaling(scaling: Scaling | None, header: Header, levels: int) -> None:

@@ -14,6 +14,10 @@ from ppyr.bitstream.deflated import LARGEST
 from ppyr.errors import FormatError
 
 
+MOST_TEXTS = 1 << 12
+"""How many texts an image may have."""
+
+
 class Unit(IntEnum):
     """The length that a resolution counts pixels for; NONE gives only the shape of a pixel."""
 
@@ -152,6 +156,7 @@ class Metadata:
     def __post_init__(self) -> None:
         for name, value in (("profile", self.icc), ("EXIF", self.exif), ("XMP", self.xmp)):
             check_range(f"bytes of {name}", len(value), 0, LARGEST)
+        check_range("texts", len(self.text), 0, MOST_TEXTS)
         check_range("Exif prefixes", int(self.exif.startswith(b"Exif\0\0")), 0, 0)
         if self.orientation is not None:
             check_range("orientation", self.orientation, 2, 8)

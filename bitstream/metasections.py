@@ -9,7 +9,7 @@ from typing import Any
 
 from ppyr.bitstream.checks import FRESH_COPY, check_range
 from ppyr.bitstream.deflated import deflated, inflated, read_number, wrong
-from ppyr.bitstream.metadata import Colour, Metadata, Resolution, Text, Unit
+from ppyr.bitstream.metadata import MOST_TEXTS, Colour, Metadata, Resolution, Text, Unit
 from ppyr.bitstream.varint import write_varint
 from ppyr.errors import FormatError
 
@@ -120,7 +120,8 @@ def _pack_text(text: Text) -> bytes:
 
 def _read_text(payload: bytes) -> tuple[Text, ...]:
     data = inflated(payload)
-    found, at = [], 0
+    found: list[Text] = []
+    at = 0
     while at < len(data):
         international = data[at]
         check_range("international", international, 0, 1)
@@ -135,6 +136,7 @@ def _read_text(payload: bytes) -> tuple[Text, ...]:
             except UnicodeDecodeError as error:
                 raise wrong("UTF-8", data[start + error.start : start + error.end].hex()) from error
         keyword, language, translated, text = parts
+        check_range("texts", len(found) + 1, 1, MOST_TEXTS)
         found.append(Text(keyword, text, bool(international), language, translated))
     return tuple(found)
 

@@ -14,6 +14,7 @@ from ppyr.bitstream.container import (
     ANCILLARY,
     Kind,
     Layout,
+    check_coarsest,
     check_crc,
     read_section,
     stored_size,
@@ -43,10 +44,13 @@ class StreamReader:
         self._size = file.seek(0, os.SEEK_END)
         front = read_front(file)
         self.header, self.index = front.header, front.index
-        self._units = Layout(self.header, self.index.tile_bits).units
+        layout = Layout(self.header, self.index.tile_bits)
+        self._units = layout.units
         self._next = front.start
-        self.changes = self._whole(self._section(), Kind.CHANGES) if self.index.changes else b""
-        self.coarsest = self._whole(self._section(), Kind.COARSEST)
+        changes = self.index.changes
+        self.changes = self._whole(self._section(), Kind.CHANGES, changes) if changes else b""
+        self.coarsest = self._whole(self._section(), Kind.COARSEST, layout.coarsest_size)
+        check_coarsest(self.coarsest, self.header)
         self._levels: list[SectionHead | None] = []
 
     def stream(self, level: int, unit: int) -> bytes:
@@ -59,9 +63,9 @@ class StreamReader:
         head = self._level(level)
         if head is None or not sizes[unit]:
             return b""
-        if self._units == 1:
-            return self._whole(head, Kind.LEVEL)
         stored = [stored_size(size, self._units) for size in sizes]
+        if self._units == 1 or head.kind != Kind.LEVEL:
+            return self._whole(head, Kind.LEVEL, sum(stored))
         check_range("bytes of section LEVEL", head.length, sum(stored), sum(stored), offset=head.offset)
         start = head.start + sum(stored[:unit])
         self._file.seek(start)
@@ -93,7 +97,7 @@ class StreamReader:
             if not head.kind & ANCILLARY:
                 return head
 
-    def _whole(self, head: SectionHead, kind: Kind) -> bytes:
-        """The payload of a section of this kind."""
+    def _whole(self, head: SectionHead, kind: Kind, size: int) -> bytes:
+        """The payload of a section of this kind and size."""
         self._file.seek(head.offset)
-        return read_section(self._file.read(head.stop - head.offset), 0, base=head.offset).expect(kind)
+        return read_section(self._file.read(head.stop - head.offset), 0, base=head.offset).expect(kind, size)

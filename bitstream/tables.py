@@ -29,6 +29,9 @@ MAX_TABLES = 1 << 16
 INFORMATION_DIGITS = 16
 """Information is counted in units of 2^-16 bit."""
 
+LEAST_INFORMATION = 2
+"""Of a symbol: the largest frequency is 2^24 - 255."""
+
 FOLDED_MASS = 1 << 12
 """Least mass beyond the range of samples for which a table is folded; part of the format."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ppyr.bitstream.container import Container, Header, Layout, pack, pixel_digest, read_header, unpack
-from ppyr.bitstream.tables import TableSet
+from ppyr.bitstream.tables import LEAST_INFORMATION, TableSet
 from ppyr.errors import ChecksumError, FormatError, ImageTooLargeError, ModelError
 from ppyr.geometry import Level, shapes
 from ppyr.models import predictor
@@ -104,6 +104,7 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
     header = read_header(data)
     check_size(header.width, header.height, max_pixels)
     container = unpack(data)
+    _check_information(header, Layout(header, container.tile_bits))
     model, tables = prepared(header, container.changes, backend)
     native = header.dtype.newbyteorder("=")
     image = np.empty((header.height, header.width, header.channels), native)
@@ -117,6 +118,8 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
             view.shape, pixel, streams, model, tables, depth_of(container.scaling)
         )
         information += carried
+        if information > header.information:
+            break
     if information != header.information:
         raise FormatError(
             "the symbols do not have the information content that the header says: get a fresh copy of the "
@@ -124,14 +127,21 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
             expected=header.information,
             found=information,
         )
-    if (found := pixel_digest(image)) != header.pixel_digest:
-        raise ChecksumError(
-            "the decoded pixels are not the ones that were encoded: try the backend reference, and report "
-            "this",
-            expected=header.pixel_digest.hex(),
-            found=found.hex(),
-        )
+    check_digest(image, header)
     return image if header.channels > 1 else image[..., 0]
+
+
+def _check_information(header: Header, layout: Layout) -> None:
+    """Check that as many symbols as the image needs can have the information content of the header."""
+    coarsest = layout.coarsest_size // header.dtype.itemsize
+    least = LEAST_INFORMATION * (header.width * header.height * header.channels - coarsest)
+    if header.information < least:
+        raise FormatError(
+            f"{header.width} x {header.height} pixels have an information content of {least} at least, and "
+            f"the header says {header.information}: get a fresh copy of the file",
+            expected=least,
+            found=header.information,
+        )
 
 
 def prepared(header: Header, changes: bytes, backend: str) -> tuple[predictor.Model, TableSet]:
@@ -220,6 +230,21 @@ def walk(
         coder.end_level()
         coarse = merge(coarse, fine, level.axis, 8 * coarse.itemsize)
     return coarse
+
+
+def check_digest(image: Samples, header: Header) -> None:
+    """Check that decoded pixels are those that the header tells.
+
+    Raises:
+        ChecksumError: they are others.
+    """
+    if (found := pixel_digest(image)) != header.pixel_digest:
+        raise ChecksumError(
+            "the decoded pixels are not the ones that were encoded: try the backend reference, and report "
+            "this",
+            expected=header.pixel_digest.hex(),
+            found=found.hex(),
+        )
 
 
 def check_size(width: int, height: int, max_pixels: int | None) -> None:

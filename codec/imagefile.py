@@ -24,7 +24,7 @@ from ppyr.atomic import write_file
 from ppyr.errors import ImageTooLargeError, UnsupportedImageError
 from ppyr.metadata import NO_METADATA, Metadata, check_kinds
 from ppyr.metadata.read import carried, pixels_only, stated
-from ppyr.metadata.walkers import png_chunks, pnm_header, webp_chunks
+from ppyr.metadata.walkers import png_chunks, pnm_header, webp_chunks, webp_size
 from ppyr.metadata.write import attached, fitted, save_options
 
 if TYPE_CHECKING:
@@ -111,12 +111,16 @@ def read_image_file(
     """
     check_kinds(strip)
     data = read_bytes(source)
+    # Pillow allocates the pixels of a WebP file before it looks at their number.
+    if size := webp_size(data):
+        _check_size(*size, max_pixels)
+        _check_size(*size, Image.MAX_IMAGE_PIXELS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(pixels_only(data)), formats=_READ_FORMATS) as image:
-                _check_size(image, max_pixels)
+                _check_size(image.width, image.height, max_pixels)
                 _check_kind(image, data)
                 image.load()
                 samples = np.array(image)
@@ -205,11 +209,11 @@ def write_image(image: np.ndarray, path: str | os.PathLike[str], *, force: bool 
     write_file(path, image_bytes(image, Path(path).suffix), force=force)
 
 
-def _check_size(image: Image.Image, max_pixels: int | None) -> None:
-    pixels = image.width * image.height
+def _check_size(width: int, height: int, max_pixels: int | None) -> None:
+    pixels = width * height
     if max_pixels is not None and pixels > max_pixels:
         raise ImageTooLargeError(
-            f"{image.width} x {image.height} pixels are more than {max_pixels}: allow more with --max-pixels",
+            f"{width} x {height} pixels are more than {max_pixels}: allow more with --max-pixels",
             expected=max_pixels,
             found=pixels,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -141,11 +142,11 @@ def _levels(header: Header, index: Index) -> Iterator[LevelInfo]:
     """Every level, with what all units have of it."""
     count = Layout(header, index.tile_bits).level_count
     made = [0] * count
-    for unit in units(header, index.tile_bits):
-        height, width = unit.shape(header.height, header.width)
-        own = shapes(height, width)
+    alike = Counter(unit.shape(header.height, header.width) for unit in units(header, index.tile_bits))
+    for shape, units_of_it in alike.items():
+        own = shapes(*shape)
         for number, level in enumerate(own, count - len(own)):
-            made[number] += evaluations(level.axis, level.fine)
+            made[number] += units_of_it * evaluations(level.axis, level.fine)
     for number, sizes in enumerate(index.streams):
         finer = (count - 1 - number) // 2
         across = finer + 1 - number % 2  # a row level leaves the columns to the next one

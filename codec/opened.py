@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from ppyr.bitstream.partial import StreamReader
-from ppyr.coding import DEFAULT_MAX_PIXELS, check_size, decode_unit, prepared
+from ppyr.coding import DEFAULT_MAX_PIXELS, check_digest, check_size, decode_unit, prepared
 from ppyr.errors import ConfigurationError
 from ppyr.inspect import Info, info_of
 from ppyr.picture import Samples, depth_of, units
@@ -68,8 +68,8 @@ class PpyrFile:
     ) -> Samples:
         """Decode a part of the image.
 
-        Only the levels and tiles that it needs are read; their checksums are compared, but not the digest of
-        all pixels: `ppyr.decode` does that.
+        Only the levels and tiles that it needs are read, and their checksums are compared; the digest of all
+        pixels where these are all.
 
         Args:
             level: k for every 2^k-th row and column of the image, from the first, as the pyramid has them.
@@ -119,6 +119,8 @@ class PpyrFile:
             found, _ = decode_unit(shape, pixel, streams, model, tables, depth_of(index.scaling), level)
             part = found[_from(rows, down.start), _from(columns, across.start)]
             image[_from(rows, top), _from(columns, left), unit.channels] = part
+        if not level and (width, height) == size:
+            check_digest(image, header)
         return image if header.channels > 1 else image[..., 0]
 
 

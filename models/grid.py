@@ -37,7 +37,7 @@ class TableGrid:
     """
 
     def __init__(self, fraction_bits: npt.NDArray[np.uint8]) -> None:
-        if fraction_bits.ndim != 1 or not 0 <= fraction_bits.max(initial=0) < MEAN_BITS:
+        if fraction_bits.ndim != 1 or not fraction_bits.size or fraction_bits.max() >= MEAN_BITS:
             raise ModelError(
                 f"fraction bits {fraction_bits.tolist()}: export the model with one number a scale, at most "
                 f"{MEAN_BITS - 1}",

@@ -20,12 +20,14 @@ from safetensors.numpy import save as save_safetensors
 from ppyr.bitstream.tables import TableSet
 from ppyr.errors import ModelError
 
-from . import registry
+from . import architecture, registry
 from .changes import apply_changes, unpack_changes
 from .weights import ARCHITECTURE, STAGES, Tensors, Weights
 
 #: What a recipe names a model for: every network, and the tables.
 INGREDIENTS = (*STAGES, "tables")
+#: Bytes of the largest model file that is read.
+LARGEST = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def read(path: Path) -> Weights:
         FormatError: it is a recipe, and its changes are damaged.
         UnknownModelError: it is a recipe, and a model that it names is not installed.
     """
-    weights = read_recipe(path).make(path.parent) if is_recipe(path) else _file(path)
+    weights = read_recipe(path).make(path.parent) if is_recipe(path) else parsed(path)
     if (found := weights.id.hex()) != path.stem.rpartition("-")[2]:
         raise ModelError(
             f"{path.name} holds the model {found}, not the one in its name: install ppyr again",
@@ -94,7 +96,12 @@ def read(path: Path) -> Weights:
 
 
 def write(weights: Weights, folder: Path, name: str) -> Path:
-    """Write `folder/<name>-<id>.safetensors`."""
+    """Write `folder/<name>-<id>.safetensors`.
+
+    Raises:
+        ModelError: the tensors are not those of a model.
+    """
+    architecture.check(weights.tensors, STAGES)
     metadata = {
         "architecture": ARCHITECTURE,
         "provenance": json.dumps(weights.provenance, sort_keys=True),
@@ -115,12 +122,13 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         ModelError: the file is damaged.
     """
+    data = _content(path)
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(data.decode())
         sources = {key: bytes.fromhex(found[key]) for key in INGREDIENTS}
         changes = b64decode(found.get("changes", ""), validate=True)
         provenance = dict(found.get("provenance", {}))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ModelError(f"{path.name} is no complete recipe of a model: install or make it again") from error
     return Recipe(sources, changes, provenance)
 
@@ -143,14 +151,15 @@ def _source(folder: Path, model_id: bytes) -> Weights:
     return read(path)
 
 
-def _file(path: Path) -> Weights:
-    data = path.read_bytes()
+def parsed(path: Path) -> Weights:
+    """The content of a .safetensors file, whatever its name says; raises as `read` does."""
+    data = _content(path)
     try:
         tensors = load_safetensors(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        metadata = header.get("__metadata__", {})
-        provenance = json.loads(metadata.get("provenance", "{}"))
-    except (SafetensorError, KeyError, ValueError) as error:
+        metadata = header.get("__metadata__") or {}
+        provenance = dict(json.loads(metadata.get("provenance", "{}")))
+    except (SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
         raise ModelError(f"{path.name} is no complete model file ({error}): install ppyr again") from error
     if metadata.get("architecture") != ARCHITECTURE:
         raise ModelError(
@@ -159,4 +168,19 @@ def _file(path: Path) -> Weights:
             expected=ARCHITECTURE,
             found=metadata.get("architecture"),
         )
+    architecture.check(tensors, STAGES)
     return Weights(tensors, provenance)
+
+
+def _content(path: Path) -> bytes:
+    """All bytes of a model file, which is not too large and no device or pipe."""
+    if not path.is_file():
+        raise ModelError(f"{path.name} is no regular file: install the model again")
+    with path.open("rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ModelError(
+            f"{path.name} has more than {LARGEST} bytes: no model of this ppyr is so large",
+            expected=LARGEST,
+        )
+    return data

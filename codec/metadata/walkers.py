@@ -53,6 +53,25 @@ def webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes | None]]:
         offset += 8 + length + length % 2
 
 
+def webp_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels that a WebP file states first, None of other files."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
+        return None
+    match data[12:16]:
+        case b"VP8X":
+            return _number(data[24:27]) + 1, _number(data[27:30]) + 1
+        case b"VP8L":
+            sides = _number(data[21:25])
+            return (sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1
+        case b"VP8 ":
+            return _number(data[26:28]) & 0x3FFF, _number(data[28:30]) & 0x3FFF
+    return None
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "little")
+
+
 def pnm_header(data: bytes) -> tuple[int, int]:
     """Return the largest sample value that a PGM or PPM header states, and the length of the header.
 

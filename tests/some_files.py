@@ -1,0 +1,57 @@
+"""Small files of every kind: channels, depths, shapes, tiles, metadata, a changed model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ppyr.coding import encode_changed
+from ppyr.metadata import with_metadata
+from ppyr.models.predictor import Model
+from ppyr.picture import Picture, Samples
+
+from .photograph import crop
+from .some_changes import some_changes
+from .some_metadata import FULL
+
+
+@dataclass(frozen=True)
+class SomeFile:
+    """A file and the image that it holds."""
+
+    data: bytes
+    image: Samples
+
+
+def some_files(model: Model) -> dict[str, SomeFile]:
+    """Small files of one model by what they stand for."""
+    gray, colours = crop(5, 4, gray=True), crop(4, 3)
+    rgba = np.dstack([crop(3, 4), crop(3, 4, gray=True)])
+    tiled = crop(17, 18)
+    pictures = {
+        "gray": Picture.of(gray),
+        "rgb": Picture.of(colours),
+        "rgba": Picture.of(rgba),
+        "gray and alpha": Picture.of(np.dstack([gray, 255 - gray])),
+        "12 bits": Picture.of(gray.astype(np.uint16) * 16 + 5, 12),
+        "16 bits": Picture.of(colours.astype(np.uint16) * 257),
+        "1 bit": Picture.of(gray & 1, 1),
+        "1x1": Picture.of(crop(1, 1)),
+        "1x1 of 16 bits": Picture.of(crop(1, 1).astype(np.uint16) * 201),
+        "1x7": Picture.of(crop(1, 7, gray=True)),
+        "tiles": Picture.of(tiled[:, :17, 1].copy(), tile_bits=4),
+        "tiles with alpha": Picture.of(np.dstack([tiled[:2], tiled[:2, :, 0]]), tile_bits=4),
+    }
+    files = {
+        name: SomeFile(encode_changed(picture, model, []), _squeezed(picture.samples))
+        for name, picture in pictures.items()
+    }
+    files["metadata"] = SomeFile(with_metadata(files["rgb"].data, FULL), colours)
+    changed = encode_changed(pictures["rgb"], model, some_changes(model.source))
+    files["changes"] = SomeFile(changed, colours)
+    return files
+
+
+def _squeezed(samples: Samples) -> Samples:
+    return samples if samples.shape[2] > 1 else samples[..., 0]
