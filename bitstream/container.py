@@ -251,18 +251,17 @@ def pack(container: Container) -> bytes:
     numbers = [container.tile_bits, len(container.levels)]
     numbers += [scaling.used_bits, *scaling.units] if scaling else []
     numbers += [*sizes, *([len(container.changes)] if container.changes else [])]
-    return b"".join(
-        [
-            _with_crc(fields),
-            _section(Kind.INDEX, b"".join(map(write_varint, numbers))),
-            *(_section(kind, payload) for kind, payload in pack_metadata(container.metadata)),
-            *(_section(kind, payload) for kind, payload in container.ancillary),
-            *([_section(Kind.CHANGES, container.changes)] if container.changes else []),
-            _section(Kind.COARSEST, container.coarsest),
-            *(_section(Kind.LEVEL, _joined(streams)) for streams in container.levels if any(streams)),
-            _section(Kind.END, b""),
-        ]
-    )
+    sections = [
+        (Kind.INDEX, [b"".join(map(write_varint, numbers))]),
+        *((kind, [payload]) for kind, payload in pack_metadata(container.metadata)),
+        *((kind, [payload]) for kind, payload in container.ancillary),
+        *([(Kind.CHANGES, [container.changes])] if container.changes else []),
+        (Kind.COARSEST, [container.coarsest]),
+        *((Kind.LEVEL, _stored(streams)) for streams in container.levels if any(streams)),
+        (Kind.END, []),
+    ]
+    # The only copy of the streams is the file itself.
+    return b"".join([fields, _crc(fields), *(part for section in sections for part in _section(*section))])
 
 
 def unpack(data: bytes) -> Container:
@@ -477,19 +476,24 @@ def stored_size(size: int, units: int) -> int:
     return size + _CRC.size if size and units > 1 else size
 
 
-def _joined(streams: tuple[bytes, ...]) -> bytes:
-    """The payload of a level."""
+def _stored(streams: tuple[bytes, ...]) -> list[bytes]:
+    """The payload of a level, in parts."""
     if len(streams) == 1:
-        return streams[0]
-    return b"".join(_with_crc(stream) for stream in streams if stream)
+        return list(streams)
+    return [part for stream in streams if stream for part in (stream, _crc(stream))]
 
 
-def _section(kind: int, payload: bytes) -> bytes:
-    return _with_crc(bytes([kind]) + write_varint(len(payload)) + payload)
+def _section(kind: int, payload: list[bytes]) -> list[bytes]:
+    """A section in parts."""
+    parts = [bytes([kind]) + write_varint(sum(map(len, payload))), *payload]
+    return [*parts, _crc(*parts)]
 
 
-def _with_crc(data: bytes) -> bytes:
-    return data + _CRC.pack(zlib.crc32(data))
+def _crc(*parts: bytes) -> bytes:
+    value = 0
+    for part in parts:
+        value = zlib.crc32(part, value)
+    return _CRC.pack(value)
 
 
 def check_crc(data: bytes, start: int, stop: int, base: int = 0) -> None:
