@@ -19,17 +19,17 @@ from ppyr.geometry import Level, shapes
 from ppyr.models import predictor
 from ppyr.models.changes import Change, apply_changes, pack_changes, unpack_changes
 from ppyr.models.features import BYTES, Depth
-from ppyr.picture import Picture, Samples, depth_of, units
+from ppyr.picture import Picture, Samples, Unit, depth_of, units
 from ppyr.pyramid import build, merge
 from ppyr.symbols import CodedLevel, Coder, Reader, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _NOTHING = CodedLevel((b"",), 0)
 
 DEFAULT_MAX_PIXELS = 1 << 28
-"""Largest image that is decoded unasked, in pixels."""
+"""Largest image that is coded from a file or decoded unasked, in pixels."""
 
 
 def encode_changed(picture: Picture, chosen: predictor.Model, changes: list[Change]) -> bytes:
@@ -104,26 +104,9 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
     header = read_header(data)
     check_size(header.width, header.height, max_pixels)
     container = unpack(data)
-    model, tables = prepared(header, container.changes, backend)
-    native = header.dtype.newbyteorder("=")
-    image = np.empty((header.height, header.width, header.channels), native)
-    coarsest = np.frombuffer(container.coarsest, header.dtype).astype(native)
-    information = 0
-    for number, unit in enumerate(units(header, container.tile_bits)):
-        view = unit.of(image)
-        pixel, coarsest = coarsest[: view.shape[2]], coarsest[view.shape[2] :]
-        streams = [streams[number] for streams in container.levels]
-        view[...], carried = decode_unit(
-            view.shape, pixel, streams, model, tables, depth_of(container.scaling)
-        )
-        information += carried
-    if information != header.information:
-        raise FormatError(
-            "the symbols do not have the information content that the header says: get a fresh copy of the "
-            "file",
-            expected=header.information,
-            found=information,
-        )
+    image = np.empty((header.height, header.width, header.channels), header.dtype.newbyteorder("="))
+    for unit, samples in _decoded_units(container, backend):
+        unit.of(image)[...] = samples
     if (found := pixel_digest(image)) != header.pixel_digest:
         raise ChecksumError(
             "the decoded pixels are not the ones that were encoded: try the backend reference, and report "
@@ -132,6 +115,47 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
             found=found.hex(),
         )
     return image if header.channels > 1 else image[..., 0]
+
+
+def decodes_to(data: bytes, image: Samples, *, backend: str = "auto") -> bool:
+    """Whether `decode` gives this image, (H, W) or (H, W, C), found without a second one in memory.
+
+    Raises:
+        FormatError, ModelError: see `decode`.
+    """
+    header = read_header(data)
+    samples: Samples = image[..., np.newaxis] if image.ndim == 2 else image
+    shape, dtype = (header.height, header.width, header.channels), header.dtype.newbyteorder("=")
+    if (samples.shape, samples.dtype) != (shape, dtype) or pixel_digest(samples) != header.pixel_digest:
+        return False
+    parts = [np.array_equal(unit.of(samples), part) for unit, part in _decoded_units(unpack(data), backend)]
+    return all(parts)
+
+
+def _decoded_units(container: Container, backend: str) -> Iterator[tuple[Unit, Samples]]:
+    """Every unit of an image with its samples (h, w, c).
+
+    Raises:
+        FormatError, UnknownModelError, ModelError: see `decode`.
+    """
+    header = container.header
+    model, tables = prepared(header, container.changes, backend)
+    coarsest = np.frombuffer(container.coarsest, header.dtype).astype(header.dtype.newbyteorder("="))
+    information = 0
+    for number, unit in enumerate(units(header, container.tile_bits)):
+        shape = (*unit.shape(header.height, header.width), len(range(header.channels)[unit.channels]))
+        pixel, coarsest = coarsest[: shape[2]], coarsest[shape[2] :]
+        streams = [streams[number] for streams in container.levels]
+        samples, carried = decode_unit(shape, pixel, streams, model, tables, depth_of(container.scaling))
+        information += carried
+        yield unit, samples
+    if information != header.information:
+        raise FormatError(
+            "the symbols do not have the information content that the header says: get a fresh copy of the "
+            "file",
+            expected=header.information,
+            found=information,
+        )
 
 
 def prepared(header: Header, changes: bytes, backend: str) -> tuple[predictor.Model, TableSet]:
