@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ppyr.bench import environment, measure, warm_up
-from ppyr.coding import decode
+from ppyr.decoding import decode
 from ppyr.effort import EFFORTS, encode
 from ppyr.imagefile import read_image
 from ppyr.inspect import info

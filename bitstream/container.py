@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ppyr.bitstream.checks import COMPLETE_COPY, FRESH_COPY, check_range
+from ppyr.bitstream.mapping import Mapping, pack_mapping, unpack_mapping
 from ppyr.bitstream.metadata import NO_METADATA, Metadata
 from ppyr.bitstream.metasections import MetadataKind, pack_metadata, unpack_metadata
+from ppyr.bitstream.plain import Method
+from ppyr.bitstream.raster import SHALLOW, Raster
 from ppyr.bitstream.varint import read_varint, write_varint
 from ppyr.errors import ChecksumError, FormatError, NotPpyrError, TruncatedError, UnsupportedVersionError
 
@@ -40,13 +43,11 @@ _CRC = struct.Struct("<I")
 HEADER_SIZE = _FIELDS.size + _CRC.size
 """Bytes that `read_header` needs."""
 
-SHALLOW = 8
-"""Bits of a sample that a model needs no scaling for."""
-
 TILE_BITS = (4, 10)
 """Least and greatest binary logarithm of a tile's side, which bounds the memory that decoding takes."""
 
 _VERSION_OFFSET = len(SIGNATURE)
+_LONGEST = 2**63 - 1
 
 
 class Kind(IntEnum):
@@ -57,6 +58,7 @@ class Kind(IntEnum):
     END = 3
     COARSEST = 4
     CHANGES = 5
+    MAPPING = 6
 
 
 _METADATA = frozenset(map(int, MetadataKind))
@@ -72,7 +74,7 @@ class Header:
         height: 1..2^32 - 1 pixels.
         channels: 1..4 samples a pixel.
         bit_depth: 1..16 bits a sample.
-        model_id: 16 bytes, the digest of the model that codes the levels.
+        model_id: 16 bytes, the digest of the model that codes the levels; zeros if there is none.
         pixel_digest: 16 bytes, see `pixel_digest`.
         information: information content of all coded symbols in units of 2^-16 bit, below 2^64.
 
@@ -98,14 +100,9 @@ class Header:
         check_range("information", self.information, 0, 2**64 - 1, offset=52)
 
     @property
-    def dtype(self) -> np.dtype[np.unsignedinteger]:
-        """Of a stored sample: one byte, or two where the bit depth is above 8."""
-        return np.dtype("u1" if self.bit_depth <= SHALLOW else "<u2")
-
-    @property
-    def components(self) -> int:
-        """What is coded apart: the colours, and alpha as the second of two."""
-        return 2 - self.channels % 2
+    def raster(self) -> Raster:
+        """Size and samples of the image."""
+        return Raster(self.width, self.height, self.channels, self.bit_depth)
 
 
 @dataclass(frozen=True)
@@ -128,14 +125,20 @@ class Index:
 
     Attributes:
         tile_bits: a tile has 2^tile_bits pixels a side, but the last ones of rows and columns.
+        coded: the image that the units are of, see `ppyr.bitstream.mapping`.
+        methods: of the units.
         streams: sizes of the streams, streams[level][unit], coarse to fine; units are the tiles row by row,
             of each tile the colours, then alpha.
+        mapping: size of the payload of the section with the mapping, 0 where there is none.
         changes: size of the payload of the section that changes the model, 0 where there is none.
         scaling: of samples of more than 8 bits, None of others.
     """
 
     tile_bits: int
+    coded: Raster
+    methods: tuple[Method, ...]
     streams: tuple[tuple[int, ...], ...]
+    mapping: int = 0
     changes: int = 0
     scaling: Scaling | None = None
 
@@ -149,7 +152,9 @@ class Container:
         tile_bits: see `Index`.
         coarsest: the samples of the 1x1 image that the pyramid of each unit ends in, one byte each, or two
             (little-endian) when the bit depth is above 8.
-        levels: the ANS streams, levels[level][unit], coarse to fine.
+        methods: see `Index`.
+        levels: the streams, levels[level][unit], coarse to fine.
+        mapping: from the coded image, None where that is the image itself.
         changes: payload of the section that changes the model, b"" where there is none.
         scaling: see `Index`.
         ancillary: kind (128..255) and payload of the sections that this version has no use for.
@@ -161,32 +166,53 @@ class Container:
 
     header: Header
     tile_bits: int
+    methods: tuple[Method, ...]
     coarsest: bytes
     levels: tuple[tuple[bytes, ...], ...]
+    mapping: Mapping | None = None
     changes: bytes = b""
     scaling: Scaling | None = None
     ancillary: tuple[tuple[int, bytes], ...] = ()
     metadata: Metadata = NO_METADATA
 
     def __post_init__(self) -> None:
-        layout = Layout(self.header, self.tile_bits)
+        layout = Layout(self.coded, self.tile_bits)
         size = layout.coarsest_size
         check_range("bytes of the coarsest image", len(self.coarsest), size, size)
-        check_coarsest(self.coarsest, self.header)
+        check_coarsest(self.coarsest, self.coded)
         check_range("levels", len(self.levels), layout.level_count, layout.level_count)
         for streams in self.levels:
             check_range("units", len(streams), layout.units, layout.units)
-        _check_scaling(self.scaling, self.header, layout.level_count)
+        _check_methods(self.methods, tuple(tuple(map(len, streams)) for streams in self.levels), layout)
+        _check_scaling(self.scaling, self.coded, layout.level_count)
         for kind, _ in self.ancillary:
             check_range("kind of an ancillary section", kind, ANCILLARY, 0xFF)
             check_range("metadata among the ancillary sections", int(kind in _METADATA), 0, 0)
+
+    @property
+    def coded(self) -> Raster:
+        """The image that the units are of."""
+        return self.header.raster if self.mapping is None else self.mapping.coded
+
+    @property
+    def index(self) -> Index:
+        """What INDEX says."""
+        sizes = tuple(tuple(map(len, streams)) for streams in self.levels)
+        mapping = len(pack_mapping(self.mapping))
+        return Index(
+            self.tile_bits, self.coded, self.methods, sizes, mapping, len(self.changes), self.scaling
+        )
+
+    def stream(self, level: int, unit: int) -> bytes:
+        """One stream; levels are counted from the coarsest."""
+        return self.levels[level][unit]
 
 
 class Layout:
     """The tiles of an image and what follows from them.
 
     Args:
-        header: of the image.
+        coded: the coded image.
         tile_bits: binary logarithm of a tile's side.
 
     Attributes:
@@ -200,15 +226,15 @@ class Layout:
         FormatError: `tile_bits` is out of range.
     """
 
-    def __init__(self, header: Header, tile_bits: int) -> None:
+    def __init__(self, coded: Raster, tile_bits: int) -> None:
         check_range("binary logarithm of the tiles' side", tile_bits, *TILE_BITS)
         side = 1 << tile_bits
         self.tile_bits = tile_bits
-        self.tiles = -(-header.height // side), -(-header.width // side)
+        self.tiles = -(-coded.height // side), -(-coded.width // side)
         pixels = self.tiles[0] * self.tiles[1]
-        self.units = pixels * header.components
-        self.level_count = level_count(min(header.width, side), min(header.height, side))
-        self.coarsest_size = pixels * header.channels * header.dtype.itemsize
+        self.units = pixels * coded.components
+        self.level_count = level_count(min(coded.width, side), min(coded.height, side))
+        self.coarsest_size = pixels * coded.channels * coded.dtype.itemsize
 
 
 def level_count(width: int, height: int) -> int:
@@ -246,22 +272,25 @@ def pack(container: Container) -> bytes:
         header.information,
     )
     scaling = container.scaling
+    mapping = pack_mapping(container.mapping)
     sizes = [len(stream) for streams in container.levels for stream in streams]
-    numbers = [container.tile_bits, len(container.levels)]
+    numbers = [container.tile_bits, len(mapping)]
+    numbers += [container.coded.channels, container.coded.bit_depth] if mapping else []
+    numbers += [len(container.levels)]
     numbers += [scaling.used_bits, *scaling.units] if scaling else []
-    numbers += [*sizes, *([len(container.changes)] if container.changes else [])]
-    return b"".join(
-        [
-            _with_crc(fields),
-            _section(Kind.INDEX, b"".join(map(write_varint, numbers))),
-            *(_section(kind, payload) for kind, payload in pack_metadata(container.metadata)),
-            *(_section(kind, payload) for kind, payload in container.ancillary),
-            *([_section(Kind.CHANGES, container.changes)] if container.changes else []),
-            _section(Kind.COARSEST, container.coarsest),
-            *(_section(Kind.LEVEL, _joined(streams)) for streams in container.levels if any(streams)),
-            _section(Kind.END, b""),
-        ]
-    )
+    numbers += [*container.methods, *sizes, *([len(container.changes)] if container.changes else [])]
+    sections = [
+        (Kind.INDEX, [b"".join(map(write_varint, numbers))]),
+        *((kind, [payload]) for kind, payload in pack_metadata(container.metadata)),
+        *((kind, [payload]) for kind, payload in container.ancillary),
+        *([(Kind.MAPPING, [mapping])] if mapping else []),
+        *([(Kind.CHANGES, [container.changes])] if container.changes else []),
+        (Kind.COARSEST, [container.coarsest]),
+        *((Kind.LEVEL, _stored(streams)) for streams in container.levels if any(streams)),
+        (Kind.END, []),
+    ]
+    # The only copy of the streams is the file itself.
+    return b"".join([fields, _crc(fields), *(part for section in sections for part in _section(*section))])
 
 
 def unpack(data: bytes) -> Container:
@@ -279,8 +308,9 @@ def unpack(data: bytes) -> Container:
     metadata, offset = _read_metadata(data, offset, ancillary)
     sections = _critical_sections(data, offset, ancillary)
 
+    mapping = read_mapping(next(sections), header, index) if index.mapping else None
     changes = next(sections).expect(Kind.CHANGES, index.changes) if index.changes else b""
-    coarsest = next(sections).expect(Kind.COARSEST, Layout(header, index.tile_bits).coarsest_size)
+    coarsest = next(sections).expect(Kind.COARSEST, Layout(index.coded, index.tile_bits).coarsest_size)
     levels = tuple(_level(sections, streams) for streams in index.streams)
     end = next(sections)
     end.expect(Kind.END, 0)
@@ -292,8 +322,40 @@ def unpack(data: bytes) -> Container:
             found=len(data),
         )
     return Container(
-        header, index.tile_bits, coarsest, levels, changes, index.scaling, tuple(ancillary), metadata
+        header,
+        index.tile_bits,
+        index.methods,
+        coarsest,
+        levels,
+        mapping,
+        changes,
+        index.scaling,
+        tuple(ancillary),
+        metadata,
     )
+
+
+def read_mapping(section: Section, header: Header, index: Index) -> Mapping:
+    """The mapping in its section; raises as `unpack` does."""
+    payload = section.expect(Kind.MAPPING, index.mapping)
+    try:
+        mapping = unpack_mapping(payload, header.raster)
+    except FormatError as error:
+        raise FormatError(
+            f"offset {section.start}: section MAPPING has {error.found}, where {error.expected} belongs; "
+            f"{FRESH_COPY}",
+            offset=section.start,
+            expected=error.expected,
+            found=error.found,
+        ) from error
+    if mapping.coded != index.coded:
+        raise FormatError(
+            f"offset {section.start}: section MAPPING is of another coded image than INDEX; {FRESH_COPY}",
+            offset=section.start,
+            expected=index.coded,
+            found=mapping.coded,
+        )
+    return mapping
 
 
 def read_header(data: bytes) -> Header:
@@ -362,53 +424,67 @@ class Section:
         return self.payload
 
 
+class _Numbers:
+    """The numbers of INDEX, one after the other, each checked.
+
+    Args:
+        data: the file.
+        at: offset of the first.
+        end: offset of what follows the last.
+    """
+
+    def __init__(self, data: bytes, at: int, end: int) -> None:
+        self.at, self.end = at, end
+        self._data = data
+
+    def next(self, name: str, least: int, most: int) -> int:
+        """The next one."""
+        offset = self.at
+        value, self.at = read_varint(self._data, offset, self.end)
+        check_range(name, value, least, most, offset=offset)
+        return value
+
+
 def _read_front(data: bytes) -> tuple[Header, Index, int]:
     """Header, index, and the offset after them."""
     header = read_header(data)
     section = read_section(data, HEADER_SIZE)
-    payload = section.expect(Kind.INDEX)
     end = section.stop - _CRC.size
-    first = end - len(payload)
+    numbers = _Numbers(data, end - len(section.expect(Kind.INDEX)), end)
 
-    tile_bits, after = read_varint(data, first, end)
-    check_range("binary logarithm of the tiles' side", tile_bits, *TILE_BITS, offset=first)
-    layout = Layout(header, tile_bits)
-    start = after
-    levels, after = read_varint(data, start, end)
-    check_range("levels", levels, layout.level_count, layout.level_count, offset=start)
-    scaling = None
-    if header.bit_depth > SHALLOW:
-        start = after
-        used, after = read_varint(data, start, end)
-        check_range("used bits", used, SHALLOW, header.bit_depth, offset=start)
-        units = []
-        for _ in range(levels // 2):
-            start = after
-            unit, after = read_varint(data, start, end)
-            check_range("unit", unit, 0, used - SHALLOW, offset=start)
-            units.append(unit)
-        scaling = Scaling(used, tuple(units))
-    _check_present(data, after, after + levels * layout.units)
-    sizes = []
-    for _ in range(levels):
-        row = []
-        for _ in range(layout.units):
-            size, after = read_varint(data, after, end)
-            row.append(size)
-        sizes.append(tuple(row))
-    changes = 0
-    if after < end:
-        start = after
-        changes, after = read_varint(data, start, end)
-        check_range("bytes of section CHANGES", changes, 1, 2**63 - 1, offset=start)
-    if after != end:
+    tile_bits = numbers.next("binary logarithm of the tiles' side", *TILE_BITS)
+    mapping = numbers.next("bytes of section MAPPING", 0, _LONGEST)
+    coded = header.raster
+    if mapping:
+        channels = numbers.next("coded channels", 1, header.channels)
+        coded = replace(coded, channels=channels, bit_depth=numbers.next("bits of a coded sample", 1, 16))
+    layout = Layout(coded, tile_bits)
+    levels = numbers.next("levels", layout.level_count, layout.level_count)
+    scaling = _read_scaling(numbers, coded, levels) if coded.bit_depth > SHALLOW else None
+    _check_present(data, numbers.at, numbers.at + (1 + levels) * layout.units)
+    methods = tuple(
+        Method(numbers.next("method of a unit", min(Method), max(Method))) for _ in range(layout.units)
+    )
+    offset = numbers.at
+    sizes = tuple(
+        tuple(numbers.next("bytes of a stream", 0, _LONGEST) for _ in range(layout.units))
+        for _ in range(levels)
+    )
+    _check_methods(methods, sizes, layout, offset=offset)
+    changes = numbers.next("bytes of section CHANGES", 1, _LONGEST) if numbers.at < end else 0
+    if numbers.at != end:
         raise FormatError(
-            f"offset {after}: the index is longer than its numbers; {FRESH_COPY}",
-            offset=after,
-            expected=after,
+            f"offset {numbers.at}: the index is longer than its numbers; {FRESH_COPY}",
+            offset=numbers.at,
+            expected=numbers.at,
             found=end,
         )
-    return header, Index(tile_bits, tuple(sizes), changes, scaling), section.stop
+    return header, Index(tile_bits, coded, methods, sizes, mapping, changes, scaling), section.stop
+
+
+def _read_scaling(numbers: _Numbers, coded: Raster, levels: int) -> Scaling:
+    used = numbers.next("used bits", SHALLOW, coded.bit_depth)
+    return Scaling(used, tuple(numbers.next("unit", 0, used - SHALLOW) for _ in range(levels // 2)))
 
 
 def _read_metadata(data: bytes, offset: int, ancillary: list[tuple[int, bytes]]) -> tuple[Metadata, int]:
@@ -476,19 +552,24 @@ def stored_size(size: int, units: int) -> int:
     return size + _CRC.size if size and units > 1 else size
 
 
-def _joined(streams: tuple[bytes, ...]) -> bytes:
-    """The payload of a level."""
+def _stored(streams: tuple[bytes, ...]) -> list[bytes]:
+    """The payload of a level, in parts."""
     if len(streams) == 1:
-        return streams[0]
-    return b"".join(_with_crc(stream) for stream in streams if stream)
+        return list(streams)
+    return [part for stream in streams if stream for part in (stream, _crc(stream))]
 
 
-def _section(kind: int, payload: bytes) -> bytes:
-    return _with_crc(bytes([kind]) + write_varint(len(payload)) + payload)
+def _section(kind: int, payload: list[bytes]) -> list[bytes]:
+    """A section in parts."""
+    parts = [bytes([kind]) + write_varint(sum(map(len, payload))), *payload]
+    return [*parts, _crc(*parts)]
 
 
-def _with_crc(data: bytes) -> bytes:
-    return data + _CRC.pack(zlib.crc32(data))
+def _crc(*parts: bytes) -> bytes:
+    value = 0
+    for part in parts:
+        value = zlib.crc32(part, value)
+    return _CRC.pack(value)
 
 
 def check_crc(data: bytes, start: int, stop: int, base: int = 0) -> None:
@@ -505,17 +586,34 @@ def check_crc(data: bytes, start: int, stop: int, base: int = 0) -> None:
         )
 
 
-def check_coarsest(samples: bytes, header: Header) -> None:
+def check_coarsest(samples: bytes, coded: Raster) -> None:
     """Checks that the samples of the coarsest images, at least one, are below 2^bit_depth."""
-    largest = int(np.frombuffer(samples, header.dtype).max())
-    check_range("sample of the coarsest image", largest, 0, 2**header.bit_depth - 1)
+    largest = int(np.frombuffer(samples, coded.dtype).max())
+    check_range("sample of the coarsest image", largest, 0, 2**coded.bit_depth - 1)
 
 
-def _check_scaling(scaling: Scaling | None, header: Header, levels: int) -> None:
-    deep = header.bit_depth > SHALLOW
+def _check_methods(
+    methods: tuple[Method, ...], sizes: tuple[tuple[int, ...], ...], layout: Layout, offset: int | None = None
+) -> None:
+    """Checks that units without a model have no stream but in the coarsest level, constant ones none."""
+    check_range("methods", len(methods), layout.units, layout.units, offset=offset)
+    for unit, method in enumerate(methods):
+        if method is not Method.MODEL:
+            own = [row[unit] for row in sizes]
+            check_range(
+                "bytes of finer levels of a unit without a model",
+                sum(own[method is not Method.CONSTANT :]),
+                0,
+                0,
+                offset=offset,
+            )
+
+
+def _check_scaling(scaling: Scaling | None, coded: Raster, levels: int) -> None:
+    deep = coded.bit_depth > SHALLOW
     check_range("scalings", int(scaling is not None), deep, deep)
     if scaling:
-        check_range("used bits", scaling.used_bits, SHALLOW, header.bit_depth)
+        check_range("used bits", scaling.used_bits, SHALLOW, coded.bit_depth)
         check_range("units", len(scaling.units), levels // 2, levels // 2)
         for unit in scaling.units:
             check_range("unit", unit, 0, scaling.used_bits - SHALLOW)

@@ -13,7 +13,6 @@ from ppyr.bitstream.checks import check_range
 from ppyr.bitstream.deflated import LARGEST
 from ppyr.errors import FormatError
 
-
 MOST_TEXTS = 1 << 12
 """How many texts an image may have."""
 

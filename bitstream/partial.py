@@ -14,8 +14,10 @@ from ppyr.bitstream.container import (
     ANCILLARY,
     Kind,
     Layout,
+    Section,
     check_coarsest,
     check_crc,
+    read_mapping,
     read_section,
     stored_size,
 )
@@ -32,6 +34,7 @@ class StreamReader:
     Attributes:
         header: the header.
         index: what INDEX says.
+        mapping: from the coded image, None where that is the image itself.
         changes: payload of CHANGES, b"" if there is none.
         coarsest: payload of COARSEST.
 
@@ -44,13 +47,14 @@ class StreamReader:
         self._size = file.seek(0, os.SEEK_END)
         front = read_front(file)
         self.header, self.index = front.header, front.index
-        layout = Layout(self.header, self.index.tile_bits)
+        layout = Layout(self.index.coded, self.index.tile_bits)
         self._units = layout.units
         self._next = front.start
-        changes = self.index.changes
+        mapping, changes = self.index.mapping, self.index.changes
+        self.mapping = read_mapping(self._read(self._section()), self.header, self.index) if mapping else None
         self.changes = self._whole(self._section(), Kind.CHANGES, changes) if changes else b""
         self.coarsest = self._whole(self._section(), Kind.COARSEST, layout.coarsest_size)
-        check_coarsest(self.coarsest, self.header)
+        check_coarsest(self.coarsest, self.index.coded)
         self._levels: list[SectionHead | None] = []
 
     def stream(self, level: int, unit: int) -> bytes:
@@ -99,5 +103,8 @@ class StreamReader:
 
     def _whole(self, head: SectionHead, kind: Kind, size: int) -> bytes:
         """The payload of a section of this kind and size."""
+        return self._read(head).expect(kind, size)
+
+    def _read(self, head: SectionHead) -> Section:
         self._file.seek(head.offset)
-        return read_section(self._file.read(head.stop - head.offset), 0, base=head.offset).expect(kind, size)
+        return read_section(self._file.read(head.stop - head.offset), 0, base=head.offset)

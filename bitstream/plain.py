@@ -50,8 +50,9 @@ def pack_plain(samples: Samples, method: Method, bit_depth: int) -> bytes:
     """
     match method:
         case Method.STORED:
-            places = np.arange(bit_depth - 1, -1, -1, dtype=samples.dtype)
-            return np.packbits((samples[..., None] >> places).astype(np.uint8) & 1).tobytes()
+            if bit_depth % 8 == 0:
+                return samples.astype(samples.dtype.newbyteorder(">")).tobytes()
+            return np.packbits(np.right_shift(samples[..., None], _places(bit_depth)) & 1).tobytes()
         case Method.LZMA_UP:
             return _lzma(np.diff(samples, axis=0, prepend=samples.dtype.type(0)))
         case Method.LZMA_NEIGHBOURS:
@@ -76,9 +77,8 @@ def unpack_plain(
         size = -(-pixels * channels * bit_depth // 8)
         check_range("bytes of a stored unit", len(stream), size, size)
         bits = np.unpackbits(np.frombuffer(stream, np.uint8), count=pixels * channels * bit_depth)
-        places = np.arange(bit_depth - 1, -1, -1)
-        return (bits.reshape(*shape, bit_depth).astype(dtype) << places).sum(-1, dtype=dtype)
-    if method is Method.LZMA_NEIGHBOURS:
+        samples = np.left_shift(bits.reshape(*shape, bit_depth), _places(bit_depth)).sum(-1, dtype=dtype)
+    elif method is Method.LZMA_NEIGHBOURS:
         data = _unlzma(stream, pixels + pixels * channels * stored.itemsize, stored.itemsize)
         which = np.frombuffer(data[:pixels], np.uint8)
         size = pixels + int(np.count_nonzero(which >= _NONE)) * channels * stored.itemsize
@@ -94,6 +94,11 @@ def unpack_plain(
             samples = np.add.accumulate(samples, 0, dtype)
     check_range("sample", int(samples.max()), 0, 2**bit_depth - 1)
     return samples
+
+
+def _places(bit_depth: int) -> npt.NDArray[np.uint16]:
+    """Of the bits of a sample, the highest first."""
+    return np.arange(bit_depth - 1, -1, -1, dtype=np.uint16)
 
 
 def _lzma(*parts: Samples) -> bytes:
@@ -171,4 +176,7 @@ def _filled(which: npt.NDArray[np.uint8], others: Samples) -> Samples:
 
 def _padded(samples: Samples) -> Samples:
     """With a row of zeros above, and a column on either side."""
-    return np.pad(samples, ((1, 0), (1, 1), (0, 0)))
+    height, width, channels = samples.shape
+    padded = np.zeros((height + 1, width + 2, channels), samples.dtype)
+    padded[1:, 1:-1] = samples
+    return padded

@@ -29,7 +29,7 @@ from ppyr.errors import (
 )
 
 if TYPE_CHECKING:
-    from ppyr.coding import decode
+    from ppyr.decoding import decode
     from ppyr.effort import encode
     from ppyr.files import compress_file, decompress_file
     from ppyr.inspect import info, verify
@@ -65,7 +65,7 @@ __all__ = [
 _LAZY = {
     "Metadata": "ppyr.metadata",
     "compress_file": "ppyr.files",
-    "decode": "ppyr.coding",
+    "decode": "ppyr.decoding",
     "decompress_file": "ppyr.files",
     "encode": "ppyr.effort",
     "info": "ppyr.inspect",

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ppyr.coding import decode
+from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import ModelError, PpyrError
 from ppyr.imagefile import read_image

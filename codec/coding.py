@@ -1,4 +1,4 @@
-"""Images to .ppyr data and back, in memory.
+"""Images to .ppyr data, in memory.
 
 Encoder and decoder are one walk over the levels, coarse to fine: the model says how each step's fine values
 are distributed, and a coder either writes them or reads them.
@@ -10,26 +10,26 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ppyr.bitstream.container import Container, Header, Layout, pack, pixel_digest, read_header, unpack
-from ppyr.bitstream.tables import LEAST_INFORMATION, TableSet
-from ppyr.errors import ChecksumError, FormatError, ImageTooLargeError, ModelError
+from ppyr.bitstream.container import DIGEST_SIZE, Container, Layout, pack
+from ppyr.bitstream.plain import Method
+from ppyr.bitstream.tables import TableSet
 from ppyr.geometry import Level, shapes
 from ppyr.models import predictor
-from ppyr.models.changes import Change, apply_changes, pack_changes, unpack_changes
+from ppyr.models.changes import Change, apply_changes, pack_changes
 from ppyr.models.features import BYTES, Depth
-from ppyr.picture import Picture, Samples, depth_of, units
+from ppyr.picture import Picture, Samples, depth_of
 from ppyr.pyramid import build, merge
-from ppyr.symbols import CodedLevel, Coder, Reader, Writer
+from ppyr.symbols import CodedLevel, Coder, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NOTHING = CodedLevel((b"",), 0)
+CodedLevels = list[tuple[CodedLevel, ...]]
+"""Of an image, [level][unit], coarse to fine."""
 
-DEFAULT_MAX_PIXELS = 1 << 28
-"""Largest image that is decoded unasked, in pixels."""
+_NOTHING = CodedLevel(b"", 0)
+#: About what a stream costs beside its bytes: its size in INDEX, a section or a CRC32.
+_STREAM_COST = 6
 
 
 def encode_changed(picture: Picture, chosen: predictor.Model, changes: list[Change]) -> bytes:
@@ -46,19 +46,13 @@ def encode_changed(picture: Picture, chosen: predictor.Model, changes: list[Chan
     return assemble(picture, chosen, encode_levels(picture, chosen, changes), changes)
 
 
-def encode_levels(picture: Picture, chosen: predictor.Model, changes: list[Change]) -> list[CodedLevel]:
-    """The levels of an image, coarse to fine, under a model that is changed; see `encode_changed`."""
-    model, tables = _changed(chosen, changes), tables_of(chosen)
+def encode_levels(picture: Picture, chosen: predictor.Model, changes: list[Change]) -> CodedLevels:
+    """The levels of an image under a model that is changed; see `encode_changed`."""
+    model, tables = changed(chosen, changes), tables_of(chosen)
     depth = depth_of(picture.scaling)
-    count = Layout(picture.header, picture.tile_bits).level_count
-    coded = [encode_unit(unit.of(picture.samples), model, tables, depth) for unit in picture.units]
-    return [
-        CodedLevel(
-            tuple(stream for levels in aligned for stream in levels.streams),
-            sum(levels.information for levels in aligned),
-        )
-        for aligned in zip(*([_NOTHING] * (count - len(levels)) + levels for levels in coded), strict=True)
-    ]
+    count = Layout(picture.coded, picture.tile_bits).level_count
+    units = [encode_unit(unit.of(picture.samples), model, tables, depth) for unit in picture.units]
+    return list(zip(*([_NOTHING] * (count - len(levels)) + levels for levels in units), strict=True))
 
 
 def encode_unit(samples: Samples, model: predictor.Model, tables: TableSet, depth: Depth) -> list[CodedLevel]:
@@ -69,102 +63,56 @@ def encode_unit(samples: Samples, model: predictor.Model, tables: TableSet, dept
     return writer.levels
 
 
-def assemble(
-    picture: Picture, chosen: predictor.Model, levels: list[CodedLevel], changes: list[Change]
-) -> bytes:
-    """The file of an image of these levels, each of which was coded under the model with `changes`."""
-    information = sum(level.information for level in levels)
-    header = replace(picture.header, model_id=chosen.id, information=information)
-    coarsest = b"".join(
-        unit.of(picture.samples)[0, 0].astype(header.dtype).tobytes() for unit in picture.units
+def assemble(picture: Picture, chosen: predictor.Model, levels: CodedLevels, changes: list[Change]) -> bytes:
+    """The file of an image of these levels, each of which was coded under the model with `changes`.
+
+    Units that are smaller without the model are stored without it.
+    """
+    methods, kept = without_model(picture, levels)
+    information = sum(one.information for row in kept for one in row)
+    model_id, payload = bytes(DIGEST_SIZE), b""
+    if Method.MODEL in methods:
+        model_id, payload = chosen.id, pack_changes(changes, chosen.source, tables_of(chosen))
+    stored = picture.coded.dtype
+    return pack(
+        Container(
+            header=replace(picture.header, model_id=model_id, information=information),
+            tile_bits=picture.tile_bits,
+            methods=methods,
+            coarsest=b"".join(
+                unit.of(picture.samples)[0, 0].astype(stored).tobytes() for unit in picture.units
+            ),
+            levels=tuple(tuple(one.stream for one in row) for row in kept),
+            mapping=picture.mapping,
+            changes=payload,
+            scaling=picture.scaling,
+        )
     )
-    streams = tuple(level.streams for level in levels)
-    payload = pack_changes(changes, chosen.source, tables_of(chosen))
-    return pack(Container(header, picture.tile_bits, coarsest, streams, payload, picture.scaling))
 
 
-def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Samples:
-    """Decompress an image.
-
-    Args:
-        data: a whole .ppyr file.
-        backend: auto, reference or torch; all give the same pixels.
-        max_pixels: the largest image to decode; None for no limit.
-
-    Returns:
-        The image, (H, W) gray or (H, W, C), C of 2 gray and alpha, 3 RGB, 4 RGBA; uint8, or uint16 for
-        more than 8 bits a sample.
-
-    Raises:
-        FormatError: the data is no .ppyr file, damaged or cut off; see `ppyr.errors`.
-        ImageTooLargeError: the image has more than `max_pixels` pixels.
-        UnknownModelError: the model that the file needs is not installed.
-        ModelError: the model or the backend does not compute exactly here.
-    """
-    header = read_header(data)
-    check_size(header.width, header.height, max_pixels)
-    container = unpack(data)
-    _check_information(header, Layout(header, container.tile_bits))
-    model, tables = prepared(header, container.changes, backend)
-    native = header.dtype.newbyteorder("=")
-    image = np.empty((header.height, header.width, header.channels), native)
-    coarsest = np.frombuffer(container.coarsest, header.dtype).astype(native)
-    information = 0
-    for number, unit in enumerate(units(header, container.tile_bits)):
-        view = unit.of(image)
-        pixel, coarsest = coarsest[: view.shape[2]], coarsest[view.shape[2] :]
-        streams = [streams[number] for streams in container.levels]
-        view[...], carried = decode_unit(
-            view.shape, pixel, streams, model, tables, depth_of(container.scaling)
-        )
-        information += carried
-        if information > header.information:
-            break
-    if information != header.information:
-        raise FormatError(
-            "the symbols do not have the information content that the header says: get a fresh copy of the "
-            "file",
-            expected=header.information,
-            found=information,
-        )
-    check_digest(image, header)
-    return image if header.channels > 1 else image[..., 0]
+def without_model(picture: Picture, levels: CodedLevels) -> tuple[tuple[Method, ...], CodedLevels]:
+    """The method of each unit, and the levels with the streams of those that are smaller without a model."""
+    methods, units = [], []
+    for number, own in enumerate(zip(*levels, strict=True)):
+        modelled = sum(len(one.stream) + _STREAM_COST for one in own if one.stream)
+        method, stream = picture.plain(number)
+        if len(stream) + _STREAM_COST < modelled:
+            methods.append(method)
+            units.append([CodedLevel(stream, 0), *[_NOTHING] * (len(own) - 1)])
+        else:
+            methods.append(Method.MODEL)
+            units.append(list(own))
+    if not levels:  # a single pixel, which is the coarsest image
+        methods = [Method.CONSTANT] * len(picture.units)
+    return tuple(methods), list(zip(*units, strict=True))
 
 
-def _check_information(header: Header, layout: Layout) -> None:
-    """Check that as many symbols as the image needs can have the information content of the header."""
-    coarsest = layout.coarsest_size // header.dtype.itemsize
-    least = LEAST_INFORMATION * (header.width * header.height * header.channels - coarsest)
-    if header.information < least:
-        raise FormatError(
-            f"{header.width} x {header.height} pixels have an information content of {least} at least, and "
-            f"the header says {header.information}: get a fresh copy of the file",
-            expected=least,
-            found=header.information,
-        )
-
-
-def prepared(header: Header, changes: bytes, backend: str) -> tuple[predictor.Model, TableSet]:
-    """The model of a file after its changes, and its tables before them.
+def changed(model: predictor.Model, changes: list[Change]) -> predictor.Model:
+    """A model after changes.
 
     Raises:
-        UnknownModelError: the model is not installed.
-        FormatError: the changes do not belong to it.
-        ModelError: the model or the backend does not compute exactly here.
+        ModelError: it breaks the rules of exact inference.
     """
-    chosen = predictor.load(header.model_id, backend)
-    tables = tables_of(chosen)
-    found = unpack_changes(changes, chosen.source, tables)
-    try:
-        return _changed(chosen, found), tables
-    except ModelError as error:
-        raise FormatError(
-            f"the file changes its model to one that does not compute exactly ({error}): get a fresh copy of "
-            "the file"
-        ) from error
-
-
-def _changed(model: predictor.Model, changes: list[Change]) -> predictor.Model:
     return predictor.Model(apply_changes(model.source, changes), model.backend) if changes else model
 
 
@@ -172,41 +120,6 @@ def _changed(model: predictor.Model, changes: list[Change]) -> predictor.Model:
 def tables_of(model: predictor.Model) -> TableSet:
     """The tables of a model, with what the coder derives from them."""
     return TableSet(model.frequencies)
-
-
-def decode_unit(
-    shape: tuple[int, ...],
-    pixel: Samples,
-    streams: Sequence[bytes],
-    model: predictor.Model,
-    tables: TableSet,
-    depth: Depth,
-    coarser: int = 0,
-) -> tuple[Samples, int]:
-    """Decode a unit.
-
-    Args:
-        shape: of the unit, (h, w, c).
-        pixel: the coarsest image, (c,).
-        streams: of all levels that the file has, but for the `2 * coarser` finest ones.
-        model: the model, changed.
-        tables: its tables.
-        depth: of the samples.
-        coarser: factors of two to leave out.
-
-    Returns:
-        Every 2^coarser-th row and column, and the information content of the symbols.
-    """
-    height, width, channels = shape
-    levels = shapes(height, width)
-    count = max(0, len(levels) - 2 * coarser)
-    ahead = len(streams) - count
-    if any(streams[:ahead]):
-        raise FormatError("a small tile has levels that it does not need: get a fresh copy of the file")
-    fines = [np.zeros((*level.fine, channels), pixel.dtype) for level in levels[:count]]
-    reader = Reader(tables, streams[ahead:])
-    image = walk(model, levels, pixel.reshape(1, 1, channels), fines, reader, depth)
-    return image, reader.information
 
 
 def walk(
@@ -230,33 +143,3 @@ def walk(
         coder.end_level()
         coarse = merge(coarse, fine, level.axis, 8 * coarse.itemsize)
     return coarse
-
-
-def check_digest(image: Samples, header: Header) -> None:
-    """Check that decoded pixels are those that the header tells.
-
-    Raises:
-        ChecksumError: they are others.
-    """
-    if (found := pixel_digest(image)) != header.pixel_digest:
-        raise ChecksumError(
-            "the decoded pixels are not the ones that were encoded: try the backend reference, and report "
-            "this",
-            expected=header.pixel_digest.hex(),
-            found=found.hex(),
-        )
-
-
-def check_size(width: int, height: int, max_pixels: int | None) -> None:
-    """Check that an image is not too large to decode.
-
-    Raises:
-        ImageTooLargeError: it has more than `max_pixels` pixels.
-    """
-    if max_pixels is not None and width * height > max_pixels:
-        raise ImageTooLargeError(
-            f"{width} x {height} pixels are more than {max_pixels}: raise the limit of pixels if you trust "
-            "the file",
-            expected=max_pixels,
-            found=width * height,
-        )

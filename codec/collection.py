@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from ppyr.coding import tables_of
-from ppyr.effort import coded_stages
+from ppyr.coding import encode_levels, tables_of
+from ppyr.effort import by_stage
 from ppyr.errors import ModelError
 from ppyr.models import modelfile, predictor, registry
 from ppyr.models.adaptation import Adaptation
@@ -76,8 +76,9 @@ def adapt(
     sizes = {changed: dict.fromkeys(STAGES, 0) for changed in (False, True)}
     for picture in tqdm(tried, disable=not progress, unit="image", desc="trying"):
         for changed in (False, True):
-            for stage, coded in coded_stages(picture, prepared, found if changed else []).items():
-                sizes[changed][stage] += sum(level.size for level in coded.levels)
+            levels = encode_levels(picture, prepared, found if changed else [])
+            for stage, coded in by_stage(levels, prepared, []).items():
+                sizes[changed][stage] += coded.size
     kept = []
     for stage in STAGES:
         mine = [change for change in found if change.part.startswith(f"{stage}.")]

@@ -179,7 +179,7 @@ def _density(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _max_pixels(args: argparse.Namespace) -> int | None:
-    from ppyr.coding import DEFAULT_MAX_PIXELS
+    from ppyr.decoding import DEFAULT_MAX_PIXELS
 
     if args.max_pixels is None:
         return DEFAULT_MAX_PIXELS

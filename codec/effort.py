@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from ppyr.coding import assemble, encode_changed, encode_levels, tables_of
+from ppyr.bitstream.plain import Method
+from ppyr.coding import CodedLevels, assemble, encode_changed, encode_levels, tables_of, without_model
 from ppyr.errors import ConfigurationError, ModelError
 from ppyr.metadata import Metadata, with_metadata
 from ppyr.models import modelfile, predictor, registry
@@ -19,7 +20,6 @@ from ppyr.models.changes import Change, pack_changes, unpack_changes, with_table
 from ppyr.models.search import Search
 from ppyr.models.weights import STAGES, stage_of
 from ppyr.picture import Picture
-from ppyr.symbols import CodedLevel
 
 DEFAULT_EFFORT = 5
 
@@ -88,18 +88,20 @@ def encode(
         ConfigurationError: the effort is out of range, or a model is given too.
         ModelError: the model or the backend does not compute exactly here.
     """
-    picture = Picture.of(image, bit_depth)
     chosen = _chosen(effort, model)
     model_id = registry.by_name(chosen.model)
     prepared, changes = _embedded(model_id, backend) if embed else (predictor.load(model_id, backend), [])
-    if chosen.searches and not picture.scaling:
-        deadline = math.inf if time_budget is None else time.monotonic() + time_budget
-        data = _fitted(picture, prepared, chosen.searches, deadline, seed, progress)
-    else:
-        data = encode_changed(picture, prepared, changes)
-    if chosen.otherwise is not None:
-        other = predictor.load(registry.by_name(chosen.otherwise), backend)
-        data = min(data, encode_changed(picture, other, []), key=len)
+    deadline = math.inf if time_budget is None else time.monotonic() + time_budget
+    found = []
+    for picture in Picture.all_of(image, bit_depth):
+        if chosen.searches and not picture.scaling:
+            found.append(_fitted(picture, prepared, chosen.searches, deadline, seed, progress))
+        else:
+            found.append(encode_changed(picture, prepared, changes))
+        if chosen.otherwise is not None:
+            other = predictor.load(registry.by_name(chosen.otherwise), backend)
+            found.append(encode_changed(picture, other, []))
+    data = min(found, key=len)
     return data if metadata is None else with_metadata(data, metadata)
 
 
@@ -131,7 +133,7 @@ def _chosen(effort: int | None, model: str | None) -> Effort:
 class CodedStage:
     """The levels of a stage under changes to its network, and the bytes of both."""
 
-    levels: list[CodedLevel]
+    levels: CodedLevels
     changes: list[Change]
     size: int
 
@@ -147,7 +149,10 @@ def _fitted(
     """The smallest file of those without changes and after each search, for each stage by itself."""
     from ppyr.models.adaptation import Adaptation
 
-    best = coded_stages(picture, model, [])
+    unchanged = encode_levels(picture, model, [])
+    if Method.MODEL not in without_model(picture, unchanged)[0]:
+        return assemble(picture, model, unchanged, [])
+    best = by_stage(unchanged, model, [])
     adaptation = Adaptation(model.source, [picture.colours], seed)
     work = [adaptation.work(search) for search in searches]
     steps = sum(adaptation.steps(search) for search in searches)
@@ -160,7 +165,7 @@ def _fitted(
             adaptation.run(search, advance=bar.update, seconds=left * share)
             found = with_tables(adaptation.changes(), model.source, tables_of(model))
             try:
-                stages = coded_stages(picture, model, found)
+                stages = by_stage(encode_levels(picture, model, found), model, found)
             except ModelError:  # sums that a changed layer can reach are not exact: the search went too far
                 continue
             best = {stage: min(best[stage], stages[stage], key=lambda one: one.size) for stage in STAGES}
@@ -169,14 +174,12 @@ def _fitted(
     return assemble(picture, model, levels, changes)
 
 
-def coded_stages(picture: Picture, model: predictor.Model, changes: list[Change]) -> dict[str, CodedStage]:
+def by_stage(levels: CodedLevels, model: predictor.Model, changes: list[Change]) -> dict[str, CodedStage]:
     """The levels of an image by the networks that code them, under a model that is changed."""
-    levels = encode_levels(picture, model, changes)
     found = {}
     for stage in STAGES:
         mine = [level for number, level in enumerate(levels) if stage_of(number, len(levels)) == stage]
-        changed = [change for change in changes if change.part.startswith(f"{stage}.")]
-        size = sum(level.size for level in mine)
-        size += len(pack_changes(changed, model.source, tables_of(model)))
-        found[stage] = CodedStage(mine, changed, size)
+        own = [change for change in changes if change.part.startswith(f"{stage}.")]
+        size = sum(len(one.stream) for level in mine for one in level)
+        found[stage] = CodedStage(mine, own, size + len(pack_changes(own, model.source, tables_of(model))))
     return found

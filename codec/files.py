@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from ppyr.atomic import refuse_existing, write_file
-from ppyr.coding import DEFAULT_MAX_PIXELS, decode
+from ppyr.decoding import DEFAULT_MAX_PIXELS, decode, decodes_to
 from ppyr.effort import encode
 from ppyr.errors import ModelError
 from ppyr.imagefile import Source, check_writable, image_bytes, read_bytes, read_image_file
-from ppyr.metadata import read_metadata, stripped
+from ppyr.metadata import Metadata, read_metadata, stripped
 from ppyr.opened import Region
 from ppyr.opened import open as open_parts
 
@@ -97,8 +97,7 @@ def compress_file(
         OSError: a file can not be read or written.
     """
     _refuse_existing(target, force=force)
-    original = read_bytes(source)
-    image, metadata = read_image_file(io.BytesIO(original), strip=strip, max_pixels=max_pixels)
+    image, metadata, size = _read_image(source, strip, max_pixels)
     data = encode(
         image,
         effort=effort,
@@ -111,10 +110,10 @@ def compress_file(
     )
     if verify and read_metadata(data) != metadata:
         raise ModelError("the metadata do not come back, nothing was written: report this")
-    if verify and not np.array_equal(decode(data, backend=backend, max_pixels=None), image):
+    if verify and not decodes_to(data, image, backend=backend):
         raise ModelError("the image does not decode to itself, nothing was written: try --backend reference")
     _write(target, data, force=force)
-    return _converted(source, target, image, image_bytes=len(original), ppyr_bytes=len(data))
+    return _converted(source, target, image, image_bytes=size, ppyr_bytes=len(data))
 
 
 def decompress_file(
@@ -163,12 +162,25 @@ def decompress_file(
                 level = max(level, parts.complete_level)
             image = parts.read(level=level, region=region, backend=backend, max_pixels=max_pixels)
     else:
-        data = file if isinstance(file, bytes) else read_bytes(file)
-        size = len(data)
-        image = decode(data, backend=backend, max_pixels=max_pixels)
+        image, size = _decoded(file, backend, max_pixels)
     packed = image_bytes(image, suffix, metadata)
     _write(target, packed, force=force)
     return _converted(source, target, image, image_bytes=len(packed), ppyr_bytes=size)
+
+
+# These two let go of a file's bytes when its pixels are there: large images need the memory.
+def _read_image(
+    source: Source, strip: Collection[str], max_pixels: int | None
+) -> tuple[np.ndarray, Metadata, int]:
+    data = read_bytes(source)
+    return *read_image_file(io.BytesIO(data), strip=strip, max_pixels=max_pixels), len(data)
+
+
+def _decoded(
+    file: str | os.PathLike[str] | bytes, backend: str, max_pixels: int | None
+) -> tuple[np.ndarray, int]:
+    data = file if isinstance(file, bytes) else read_bytes(file)
+    return decode(data, backend=backend, max_pixels=max_pixels), len(data)
 
 
 def _refuse_existing(target: Target, *, force: bool) -> None:

@@ -73,6 +73,8 @@ _PILLOW_ERRORS = (
     struct.error,
     zlib.error,
 )
+#: Rows of an image that are copied at once.
+_BAND = 64
 _log = logging.getLogger(__name__)
 
 
@@ -123,10 +125,7 @@ def read_image_file(
                 _check_size(image.width, image.height, max_pixels)
                 _check_kind(image, data)
                 image.load()
-                samples = np.array(image)
-                if image.mode in _WIDE_MODES:
-                    samples = samples.astype(np.uint16)
-                return samples, carried(image, data, strip)
+                return _samples(image), carried(image, data, strip)
     except (ImageTooLargeError, UnsupportedImageError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -207,6 +206,17 @@ def write_image(image: np.ndarray, path: str | os.PathLike[str], *, force: bool 
         OutputExistsError: `path` is there already and `force` is false.
     """
     write_file(path, image_bytes(image, Path(path).suffix), force=force)
+
+
+def _samples(image: Image.Image) -> np.ndarray:
+    """The pixels, (H, W) or (H, W, C), copied in bands: Pillow makes two copies of what it hands over."""
+    dtype = np.uint16 if image.mode in _WIDE_MODES else np.uint8
+    bands = len(image.getbands())
+    samples = np.empty((image.height, image.width, bands)[: 2 + (bands > 1)], dtype)
+    for top in range(0, image.height, _BAND):
+        bottom = min(top + _BAND, image.height)
+        samples[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return samples
 
 
 def _check_size(width: int, height: int, max_pixels: int | None) -> None:

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from ppyr.bitstream.container import VERSION, Header, Index, Layout
 from ppyr.bitstream.front import read_front
+from ppyr.bitstream.plain import Method
 from ppyr.geometry import shapes
 from ppyr.metadata import kind_of
 from ppyr.models.registry import model_name
@@ -132,7 +133,7 @@ def verify(
         PpyrError: the file is not correct, or can not be decoded here.
         OSError: the file can not be read.
     """
-    from ppyr.coding import decode
+    from ppyr.decoding import decode
 
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     decode(data, backend=backend, max_pixels=max_pixels)
@@ -140,9 +141,13 @@ def verify(
 
 def _levels(header: Header, index: Index) -> Iterator[LevelInfo]:
     """Every level, with what all units have of it."""
-    count = Layout(header, index.tile_bits).level_count
+    count = Layout(index.coded, index.tile_bits).level_count
     made = [0] * count
-    alike = Counter(unit.shape(header.height, header.width) for unit in units(header, index.tile_bits))
+    alike = Counter(
+        unit.shape(header.height, header.width)
+        for unit, method in zip(units(index.coded, index.tile_bits), index.methods, strict=True)
+        if method is Method.MODEL
+    )
     for shape, units_of_it in alike.items():
         own = shapes(*shape)
         for number, level in enumerate(own, count - len(own)):

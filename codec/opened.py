@@ -12,10 +12,10 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from ppyr.bitstream.partial import StreamReader
-from ppyr.coding import DEFAULT_MAX_PIXELS, check_digest, check_size, decode_unit, prepared
+from ppyr.decoding import DEFAULT_MAX_PIXELS, Decoder, check_digest, check_size
 from ppyr.errors import ConfigurationError
 from ppyr.inspect import Info, info_of
-from ppyr.picture import Samples, depth_of, units
+from ppyr.picture import Samples
 
 Region = tuple[int, int, int, int]
 """Left, top, width and height in pixels."""
@@ -87,7 +87,7 @@ class PpyrFile:
             UnknownModelError: the model that the file needs is not installed.
             ModelError: the model or the backend does not compute exactly here.
         """
-        header, index = self._streams.header, self._streams.index
+        header = self._streams.header
         if level < 0:
             raise ConfigurationError(f"level {level}: give 0 or more", expected=0, found=level)
         size = (-(-header.width >> level), -(-header.height >> level))
@@ -100,25 +100,15 @@ class PpyrFile:
                 found=region,
             )
         check_size(width, height, max_pixels)
-        model, tables = prepared(header, self._streams.changes, backend)
-        native = header.dtype.newbyteorder("=")
-        coarsest = np.frombuffer(self._streams.coarsest, header.dtype).astype(native)
-        image = np.empty((height, width, header.channels), native)
-        kept = max(0, len(index.streams) - 2 * level)
-        for number, unit in enumerate(units(header, index.tile_bits)):
-            shape = (*unit.shape(header.height, header.width), len(range(header.channels)[unit.channels]))
-            pixel, coarsest = coarsest[: shape[2]], coarsest[shape[2] :]
-            down, across = (
-                _places(unit.rows.start, shape[0], level),
-                _places(unit.columns.start, shape[1], level),
-            )
+        decoder = Decoder(self._streams, backend)
+        image = np.empty((height, width, header.channels), header.raster.dtype.newbyteorder("="))
+        for number, tile in enumerate(decoder.tiles):
+            tall, wide = tile.shape(header.height, header.width)
+            down, across = _places(tile.rows.start, tall, level), _places(tile.columns.start, wide, level)
             rows, columns = _common(down, top, height), _common(across, left, width)
-            if not rows or not columns:
-                continue
-            streams = [self._streams.stream(finer, number) for finer in range(kept)]
-            found, _ = decode_unit(shape, pixel, streams, model, tables, depth_of(index.scaling), level)
-            part = found[_from(rows, down.start), _from(columns, across.start)]
-            image[_from(rows, top), _from(columns, left), unit.channels] = part
+            if rows and columns:
+                part = decoder.tile(number, level)[_from(rows, down.start), _from(columns, across.start)]
+                image[_from(rows, top), _from(columns, left)] = part
         if not level and (width, height) == size:
             check_digest(image, header)
         return image if header.channels > 1 else image[..., 0]

@@ -6,13 +6,18 @@ its tiles.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ppyr.bitstream.container import DIGEST_SIZE, SHALLOW, Header, Layout, Scaling, pixel_digest
+from ppyr.bitstream.container import DIGEST_SIZE, Header, Layout, Scaling, pixel_digest
+from ppyr.bitstream.mapping import Mapping
+from ppyr.bitstream.plain import Method, pack_plain
+from ppyr.bitstream.raster import SHALLOW, Raster
 from ppyr.errors import UnsupportedImageError
+from ppyr.mappings import coded, mappings
 from ppyr.models.features import BYTES, Depth
 
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -20,6 +25,9 @@ Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 #: Binary logarithm of the side of the tiles of a large image, and of the largest image that is one tile. A
 #: tile takes some hundred bytes of memory for each pixel while it is coded.
 TILE_BITS, WHOLE_BITS = 9, 10
+#: Least share of pixels that repeat a neighbour where LZMA is tried: of a photograph it is a few percent.
+REPETITION = 0.1
+_LZMA = (Method.LZMA, Method.LZMA_UP, Method.LZMA_NEIGHBOURS)
 #: Mean distance from what neighbours foretell that a grey level of a model is made for.
 TYPICAL_RESIDUAL = 3.0
 
@@ -41,60 +49,107 @@ class Unit:
         return image[self.rows, self.columns, self.channels]
 
 
-@dataclass(frozen=True)
 class Picture:
-    """An image that is to be coded.
+    """An image as it is to be coded.
 
     Args:
-        image: (H, W) or (H, W, C), uint8 or uint16; C of 1 to 4 is gray, gray and alpha, RGB, RGBA.
-        bit_depth: of the samples; by default all bits of their type.
-        tile_bits: binary logarithm of a tile's side; by default the whole of an image that is not large.
+        image: (H, W, C), see `checked`.
+        header: of its file, but for model and information.
+        mapping: from the samples that are coded; None to code those of the image.
+        tile_bits: binary logarithm of a tile's side.
 
     Attributes:
-        samples: the image as (H, W, C).
-        header: of its file, but for model and information.
+        samples: the coded image (H, W, c).
+        coded: its size and samples.
+        units: what is coded apart.
         scaling: of wide samples.
-
-    Raises:
-        UnsupportedImageError: the array is no such image.
     """
 
-    samples: Samples
-    header: Header
-    tile_bits: int
-    scaling: Scaling | None
+    def __init__(self, image: Samples, header: Header, mapping: Mapping | None, tile_bits: int) -> None:
+        self.samples, self.header, self.mapping, self.tile_bits = (
+            coded(image, mapping),
+            header,
+            mapping,
+            tile_bits,
+        )
+        self.coded = header.raster if mapping is None else mapping.coded
+        self.units = units(self.coded, tile_bits)
+        levels = Layout(self.coded, tile_bits).level_count
+        self.scaling = scaling_of(self.samples, levels) if self.coded.bit_depth > SHALLOW else None
+        self._plain: dict[int, tuple[Method, bytes]] = {}
 
     @classmethod
     def of(
         cls, image: npt.NDArray[np.generic], bit_depth: int | None = None, tile_bits: int | None = None
     ) -> Picture:
-        """Check an image; see `checked`."""
-        samples, depth = checked(image, bit_depth)
-        height, width, channels = samples.shape
-        if tile_bits is None:
-            tile_bits = TILE_BITS if max(height, width) > 1 << WHOLE_BITS else WHOLE_BITS
-        header = Header(width, height, channels, depth, bytes(DIGEST_SIZE), pixel_digest(samples), 0)
-        levels = Layout(header, tile_bits).level_count
-        return cls(samples, header, tile_bits, scaling_of(samples, levels) if depth > SHALLOW else None)
+        """An image whose own samples are coded.
+
+        Args:
+            image: (H, W) or (H, W, C), uint8 or uint16; C of 1 to 4 is gray, gray and alpha, RGB, RGBA.
+            bit_depth: of the samples; by default all bits of their type.
+            tile_bits: binary logarithm of a tile's side; by default the whole of an image that is not large.
+
+        Raises:
+            UnsupportedImageError: the array is no such image.
+        """
+        samples, header, tile_bits = _headed(image, bit_depth, tile_bits)
+        return cls(samples, header, None, tile_bits)
+
+    @classmethod
+    def all_of(
+        cls, image: npt.NDArray[np.generic], bit_depth: int | None = None, tile_bits: int | None = None
+    ) -> Iterator[Picture]:
+        """The ways to code an image of which the best one can not be told beforehand; see `of`."""
+        samples, header, tile_bits = _headed(image, bit_depth, tile_bits)
+        for mapping in mappings(samples, header.raster):
+            yield cls(samples, header, mapping, tile_bits)
 
     @property
     def colours(self) -> npt.NDArray[np.uint8]:
-        """An image of at most 8 bits without alpha, (H, W, 1) or (H, W, 3)."""
-        count = self.header.channels - self.header.components + 1
-        return self.samples[..., :count].astype(np.uint8, copy=False)
+        """The coded image without alpha, of at most 8 bits, (H, W, 1) or (H, W, 3)."""
+        return self.samples[..., self.units[0].channels].astype(np.uint8, copy=False)
 
-    @property
-    def units(self) -> tuple[Unit, ...]:
-        """What is coded apart."""
-        return units(self.header, self.tile_bits)
+    def plain(self, number: int) -> tuple[Method, bytes]:
+        """The smallest stream of a unit that needs no model, and its method."""
+        if number in self._plain:
+            return self._plain[number]
+        samples, depth = self.units[number].of(self.samples), self.coded.bit_depth
+        if (samples == samples[0, 0]).all():
+            return Method.CONSTANT, b""
+        methods = _LZMA if _repetition(samples) >= REPETITION else ()
+        packed = [(method, pack_plain(samples, method, depth)) for method in (Method.STORED, *methods)]
+        found = min(packed, key=lambda one: len(one[1]))
+        if methods:
+            self._plain[number] = found
+        return found
 
 
-def units(header: Header, tile_bits: int) -> tuple[Unit, ...]:
-    """The units of an image in the order of their streams."""
+def _headed(
+    image: npt.NDArray[np.generic], bit_depth: int | None, tile_bits: int | None
+) -> tuple[Samples, Header, int]:
+    """An image, checked, as (H, W, C), the header of its file, and the size of its tiles."""
+    samples, depth = checked(image, bit_depth)
+    height, width, channels = samples.shape
+    if tile_bits is None:
+        tile_bits = TILE_BITS if max(height, width) > 1 << WHOLE_BITS else WHOLE_BITS
+    digest = pixel_digest(samples)
+    return samples, Header(width, height, channels, depth, bytes(DIGEST_SIZE), digest, 0), tile_bits
+
+
+def _repetition(samples: Samples) -> float:
+    """Share of the pixels of (h, w, c) that equal the one to the left or the one above."""
+    equal = np.zeros(samples.shape[:2], np.bool_)
+    equal[:, 1:] = (samples[:, 1:] == samples[:, :-1]).all(2)
+    equal[1:] |= (samples[1:] == samples[:-1]).all(2)
+    return float(equal.mean())
+
+
+def units(coded: Raster, tile_bits: int) -> tuple[Unit, ...]:
+    """The units of a coded image in the order of their streams."""
     side = 1 << tile_bits
-    alpha = header.channels - header.components + 1
-    parts = (slice(0, alpha), slice(alpha, header.channels))[: header.components]
-    rows, columns = Layout(header, tile_bits).tiles
+    alpha = coded.channels - coded.components + 1
+    parts = (slice(0, alpha), slice(alpha, coded.channels))[: coded.components]
+    rows, columns = Layout(coded, tile_bits).tiles
     return tuple(
         Unit(slice(y * side, (y + 1) * side), slice(x * side, (x + 1) * side), part)
         for y in range(rows)

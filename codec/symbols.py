@@ -35,22 +35,17 @@ class Coder(Protocol):
 
 @dataclass(frozen=True)
 class CodedLevel:
-    """The streams of a level, one for each unit, and the information content of its symbols in 2^-16 bit."""
+    """The stream of a level of a unit, and the information content of its symbols in 2^-16 bit."""
 
-    streams: tuple[bytes, ...]
+    stream: bytes
     information: int
-
-    @property
-    def size(self) -> int:
-        """Bytes of the streams."""
-        return sum(map(len, self.streams))
 
 
 class Writer:
     """Codes the levels of one unit.
 
     Attributes:
-        levels: those that are complete, each of one stream.
+        levels: those that are complete.
     """
 
     def __init__(self, tables: TableSet) -> None:
@@ -76,7 +71,7 @@ class Writer:
 
     def end_level(self) -> None:
         """See `Coder`."""
-        self.levels.append(CodedLevel((self._stream.finish(),), self._stream.information))
+        self.levels.append(CodedLevel(self._stream.finish(), self._stream.information))
         self._stream = StreamEncoder(self._tables)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ppyr import cli, commands, files
 from ppyr.cli import main
-from ppyr.coding import DEFAULT_MAX_PIXELS, decode
+from ppyr.decoding import DEFAULT_MAX_PIXELS, decode
 from ppyr.errors import PpyrError
 from ppyr.imagefile import image_bytes, read_image, write_image
 from ppyr.inspect import info

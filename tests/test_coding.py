@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ppyr.bitstream.container import pack, read_header, unpack
-from ppyr.coding import decode
+from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import (
     ChecksumError,

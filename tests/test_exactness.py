@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppyr.coding import decode
+from ppyr.decoding import decode
 from ppyr.effort import encode
 
 from .photograph import crop
@@ -27,7 +27,8 @@ import hashlib, json, sys
 from pathlib import Path
 import numpy as np
 import torch
-from ppyr.coding import decode, encode_changed
+from ppyr.coding import encode_changed
+from ppyr.decoding import decode
 from ppyr.models import predictor, registry
 from ppyr.picture import Picture
 from tests.some_changes import some_changes

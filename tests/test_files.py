@@ -144,9 +144,12 @@ def test_what_does_not_decode_to_itself_is_not_written(
     image = crop(5, 4)
     source, packed = tmp_path / "a.png", tmp_path / "a.ppyr"
     write_image(image, source)
-    monkeypatch.setattr(files, "decode", lambda *_, **__: image ^ 1)
-    with pytest.raises(ModelError, match="nothing was written"):
-        compress_file(source, packed)
+    other = image.copy()
+    other[4, 3, 2] ^= 1
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "encode", lambda *_, **__: ppyr.encode(other))
+        with pytest.raises(ModelError, match="nothing was written"):
+            compress_file(source, packed)
     assert not packed.exists()
     compress_file(source, packed, verify=False)
     assert np.array_equal(ppyr.decode(packed.read_bytes()), image)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import ppyr
 from ppyr.bitstream.container import Layout, read_index, unpack
-from ppyr.coding import decode, encode_changed
+from ppyr.coding import encode_changed
+from ppyr.decoding import decode
 from ppyr.models import predictor, registry
 from ppyr.picture import Picture, scaling_of
 

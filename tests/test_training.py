@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ppyr.cli import main
-from ppyr.coding import decode
+from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import ConfigurationError, ModelError
 from ppyr.imagefile import write_image

@@ -64,8 +64,10 @@ def find_in_png(data: bytes) -> Iterator[Find]:
 
 def png_without(data: bytes) -> bytes:
     """A PNG file without what can be carried; data after its end go as well."""
+    if all(kind and kind not in _CARRIED for kind, _ in png_chunks(data)):
+        return data
     kept = (png_chunk(kind, body) for kind, body in png_chunks(data) if kind and kind not in _CARRIED)
-    return PNG_SIGNATURE + b"".join(kept)
+    return b"".join((PNG_SIGNATURE, *kept))
 
 
 def png_with(data: bytes, metadata: Metadata) -> bytes:

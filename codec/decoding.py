@@ -1,0 +1,251 @@
+"""The .ppyr data of images back to their samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ppyr.bitstream.container import Header, Index, pixel_digest, read_header, unpack
+from ppyr.bitstream.mapping import Mapping
+from ppyr.bitstream.plain import Method, unpack_plain
+from ppyr.bitstream.tables import LEAST_INFORMATION, TableSet
+from ppyr.coding import changed, tables_of, walk
+from ppyr.errors import ChecksumError, FormatError, ImageTooLargeError, ModelError
+from ppyr.geometry import shapes
+from ppyr.models import predictor
+from ppyr.models.changes import unpack_changes
+from ppyr.picture import Samples, Unit, depth_of, units
+from ppyr.symbols import Reader
+
+DEFAULT_MAX_PIXELS = 1 << 28
+"""Largest image that is decoded unasked, in pixels."""
+
+
+class Parts(Protocol):
+    """What a decoder needs of a file, whole or open."""
+
+    @property
+    def header(self) -> Header:
+        """The header."""
+
+    @property
+    def index(self) -> Index:
+        """What INDEX says."""
+
+    @property
+    def mapping(self) -> Mapping | None:
+        """From the coded image, None where that is the image itself."""
+
+    @property
+    def changes(self) -> bytes:
+        """Payload of CHANGES."""
+
+    @property
+    def coarsest(self) -> bytes:
+        """Payload of COARSEST."""
+
+    def stream(self, level: int, unit: int) -> bytes:
+        """One stream; levels are counted from the coarsest."""
+
+
+def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Samples:
+    """Decompress an image.
+
+    Args:
+        data: a whole .ppyr file.
+        backend: auto, reference or torch; all give the same pixels.
+        max_pixels: the largest image to decode; None for no limit.
+
+    Returns:
+        The image, (H, W) gray or (H, W, C), C of 2 gray and alpha, 3 RGB, 4 RGBA; uint8, or uint16 for
+        more than 8 bits a sample.
+
+    Raises:
+        FormatError: the data is no .ppyr file, damaged or cut off; see `ppyr.errors`.
+        ImageTooLargeError: the image has more than `max_pixels` pixels.
+        UnknownModelError: the model that the file needs is not installed.
+        ModelError: the model or the backend does not compute exactly here.
+    """
+    header = read_header(data)
+    check_size(header.width, header.height, max_pixels)
+    decoder = Decoder(unpack(data), backend)
+    image = np.empty((header.height, header.width, header.channels), header.raster.dtype.newbyteorder("="))
+    for rows, columns, samples in decoder.all_tiles():
+        image[rows, columns] = samples
+    check_digest(image, header)
+    return image if header.channels > 1 else image[..., 0]
+
+
+def decodes_to(data: bytes, image: Samples, *, backend: str = "auto") -> bool:
+    """Whether `decode` gives this image, (H, W) or (H, W, C), found without a second one in memory.
+
+    Raises:
+        FormatError, ModelError: see `decode`.
+    """
+    header = read_header(data)
+    samples: Samples = image[..., np.newaxis] if image.ndim == 2 else image
+    shape, dtype = (header.height, header.width, header.channels), header.raster.dtype.newbyteorder("=")
+    if (samples.shape, samples.dtype) != (shape, dtype) or pixel_digest(samples) != header.pixel_digest:
+        return False
+    tiles = Decoder(unpack(data), backend).all_tiles()
+    return all(np.array_equal(samples[rows, columns], part) for rows, columns, part in tiles)
+
+
+class Decoder:
+    """The tiles of a file.
+
+    Args:
+        parts: of the file.
+        backend: auto, reference or torch.
+
+    Attributes:
+        information: of all symbols that were decoded so far.
+
+    Raises:
+        FormatError: the file can not have as many symbols as it says.
+    """
+
+    def __init__(self, parts: Parts, backend: str) -> None:
+        self.information = 0
+        self._parts, self._backend = parts, backend
+        index = parts.index
+        self._units = units(index.coded, index.tile_bits)
+        stored = index.coded.dtype
+        self._coarsest = np.frombuffer(parts.coarsest, stored).astype(stored.newbyteorder("="))
+        self._check_information()
+
+    @property
+    def tiles(self) -> tuple[Unit, ...]:
+        """The first unit of each tile."""
+        return self._units[:: self._parts.index.coded.components]
+
+    def all_tiles(self) -> Iterator[tuple[slice, slice, Samples]]:
+        """Rows, columns and samples (h, w, C) of every tile.
+
+        Raises:
+            FormatError, UnknownModelError, ModelError: see `decode`.
+        """
+        stated = self._parts.header.information
+        for number, unit in enumerate(self.tiles):
+            yield unit.rows, unit.columns, self.tile(number)
+            if self.information > stated:
+                break
+        if self.information != stated:
+            raise FormatError(
+                "the symbols do not have the information content that the header says: get a fresh copy of "
+                "the file",
+                expected=stated,
+                found=self.information,
+            )
+
+    def tile(self, number: int, coarser: int = 0) -> Samples:
+        """The samples (h, w, C) of a tile of the image: every 2^coarser-th row and column.
+
+        Raises:
+            FormatError, UnknownModelError, ModelError: see `decode`.
+        """
+        count = self._parts.index.coded.components
+        found = [self._unit(number * count + component, coarser) for component in range(count)]
+        coded: Samples = np.concatenate(found, axis=2, dtype=found[0].dtype)
+        return coded if self._parts.mapping is None else self._parts.mapping.restored(coded)
+
+    def _unit(self, number: int, coarser: int) -> Samples:
+        """The coded samples of a unit."""
+        unit, index = self._units[number], self._parts.index
+        shape = self._shape(unit)
+        start = unit.channels.start + number // index.coded.components * index.coded.channels
+        pixel = self._coarsest[start : start + shape[2]].reshape(1, 1, -1)
+        levels = shapes(*shape[:2])
+        wanted = max(0, len(levels) - 2 * coarser)
+        method = index.methods[number]
+        if not wanted or method is Method.CONSTANT:
+            step = 1 << coarser
+            return np.broadcast_to(pixel, (-(-shape[0] // step), -(-shape[1] // step), shape[2]))
+        if method is not Method.MODEL:
+            stream = self._parts.stream(0, number)
+            whole = unpack_plain(stream, method, shape, index.coded.bit_depth, pixel.dtype)
+            return whole[:: 1 << coarser, :: 1 << coarser]
+        ahead = len(index.streams) - len(levels)
+        if any(index.streams[level][number] for level in range(ahead)):
+            raise FormatError("a small tile has levels that it does not need: get a fresh copy of the file")
+        streams = [self._parts.stream(ahead + level, number) for level in range(wanted)]
+        fines = [_nothing(*level.fine, shape[2], pixel.dtype) for level in levels[:wanted]]
+        model, tables = self._model
+        reader = Reader(tables, streams)
+        samples = walk(model, levels, pixel, fines, reader, depth_of(index.scaling))
+        self.information += reader.information
+        return samples
+
+    def _shape(self, unit: Unit) -> tuple[int, int, int]:
+        coded = self._parts.index.coded
+        return *unit.shape(coded.height, coded.width), len(range(coded.channels)[unit.channels])
+
+    @cached_property
+    def _model(self) -> tuple[predictor.Model, TableSet]:
+        """The model after the changes of the file, and its tables before them."""
+        chosen = predictor.load(self._parts.header.model_id, self._backend)
+        tables = tables_of(chosen)
+        found = unpack_changes(self._parts.changes, chosen.source, tables) if self._parts.changes else []
+        try:
+            return changed(chosen, found), tables
+        except ModelError as error:
+            raise FormatError(
+                f"the file changes its model to one that does not compute exactly ({error}): get a fresh "
+                "copy of the file"
+            ) from error
+
+    def _check_information(self) -> None:
+        """Check that as many symbols as the units need can have the information content of the header."""
+        index, stated = self._parts.index, self._parts.header.information
+        modelled = [
+            self._shape(unit)
+            for unit, method in zip(self._units, index.methods, strict=True)
+            if method is Method.MODEL
+        ]
+        least = LEAST_INFORMATION * sum((height * width - 1) * count for height, width, count in modelled)
+        if stated < least:
+            raise FormatError(
+                f"the symbols have an information content of {least} at least, and the header says {stated}: "
+                "get a fresh copy of the file",
+                expected=least,
+                found=stated,
+            )
+
+
+def _nothing(height: int, width: int, channels: int, dtype: npt.DTypeLike) -> Samples:
+    """Samples that are to be decoded."""
+    return np.zeros((height, width, channels), dtype)
+
+
+def check_digest(image: Samples, header: Header) -> None:
+    """Check that decoded pixels are those that the header tells.
+
+    Raises:
+        ChecksumError: they are others.
+    """
+    if (found := pixel_digest(image)) != header.pixel_digest:
+        raise ChecksumError(
+            "the decoded pixels are not the ones that were encoded: try the backend reference, and report "
+            "this",
+            expected=header.pixel_digest.hex(),
+            found=found.hex(),
+        )
+
+
+def check_size(width: int, height: int, max_pixels: int | None) -> None:
+    """Check that an image is not too large to decode.
+
+    Raises:
+        ImageTooLargeError: it has more than `max_pixels` pixels.
+    """
+    if max_pixels is not None and width * height > max_pixels:
+        raise ImageTooLargeError(
+            f"{width} x {height} pixels are more than {max_pixels}: raise the limit of pixels if you trust "
+            "the file",
+            expected=max_pixels,
+            found=width * height,
+        )
