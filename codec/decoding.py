@@ -150,7 +150,9 @@ class Decoder:
         """
         count = self._parts.index.coded.components
         found = [self._unit(number * count + component, coarser) for component in range(count)]
-        coded: Samples = np.concatenate(found, axis=2, dtype=found[0].dtype)
+        coded = _nothing(*found[0].shape[:2], self._parts.index.coded.channels, dtype=self._coarsest.dtype)
+        for component, samples in enumerate(found):
+            coded[..., self._units[component].channels] = samples
         return coded if self._parts.mapping is None else self._parts.mapping.restored(coded)
 
     def _unit(self, number: int, coarser: int) -> Samples:
@@ -173,7 +175,7 @@ class Decoder:
         if any(index.streams[level][number] for level in range(ahead)):
             raise FormatError("a small tile has levels that it does not need: get a fresh copy of the file")
         streams = [self._parts.stream(ahead + level, number) for level in range(wanted)]
-        fines = [_nothing(*level.fine, shape[2], pixel.dtype) for level in levels[:wanted]]
+        fines = [_nothing(*level.fine, shape[2], dtype=pixel.dtype) for level in levels[:wanted]]
         model, tables = self._model
         reader = Reader(tables, streams)
         samples = walk(model, levels, pixel, fines, reader, depth_of(index.scaling))
@@ -216,9 +218,9 @@ class Decoder:
             )
 
 
-def _nothing(height: int, width: int, channels: int, dtype: npt.DTypeLike) -> Samples:
+def _nothing(*shape: int, dtype: npt.DTypeLike) -> Samples:
     """Samples that are to be decoded."""
-    return np.zeros((height, width, channels), dtype)
+    return np.zeros(shape, dtype)
 
 
 def check_digest(image: Samples, header: Header) -> None:

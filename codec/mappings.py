@@ -21,15 +21,28 @@ from ppyr.bitstream.raster import Raster
 
 #: Least bits a sample that ranks in place of values have to promise.
 _WORTH = 0.05
+#: Least share of pixels that repeat a neighbour where LZMA is tried: of a photograph it is a few percent.
+_REPETITION = 0.1
 #: Samples that are looked at in one go, and before all others for more colours than a mapping has.
 _PART, _FEW = 1 << 20, 1 << 12
 
 
 def mappings(image: Samples, raster: Raster) -> list[Mapping | None]:
     """The mappings to try, None for none; each gives back every sample of the image (H, W, C)."""
-    by_channel = _by_channel(image, raster)
+    found = [_by_channel(image, raster, ranks=True)]
+    if is_repetitive(image):  # where LZMA may win, to which ranks are no better than values
+        unranked = _by_channel(image, raster, ranks=False)
+        found += [unranked] if unranked != found[0] else []
     by_colour = _by_colour(image, raster) if raster.channels > 1 else None
-    return [by_channel] if by_colour is None else [by_channel, by_colour]
+    return [*found, by_colour] if by_colour is not None else found
+
+
+def is_repetitive(samples: Samples) -> bool:
+    """Whether many pixels of (h, w, c) equal the one to the left or the one above, so that LZMA may pay."""
+    equal = np.zeros(samples.shape[:2], np.bool_)
+    equal[:, 1:] = (samples[:, 1:] == samples[:, :-1]).all(2)
+    equal[1:] |= (samples[1:] == samples[:-1]).all(2)
+    return float(equal.mean()) >= _REPETITION
 
 
 def coded(image: Samples, mapping: Mapping | None) -> Samples:
@@ -52,8 +65,8 @@ def coded(image: Samples, mapping: Mapping | None) -> Samples:
     return made
 
 
-def _by_channel(image: Samples, raster: Raster) -> Mapping | None:
-    """Channels that repeat another one or never change left out, sparse values ranked."""
+def _by_channel(image: Samples, raster: Raster, *, ranks: bool) -> Mapping | None:
+    """Channels that repeat another one or never change left out, sparse values ranked if asked for."""
     each: list[Channel] = []
     for number in range(raster.channels):
         plane = image[..., number]
@@ -65,7 +78,7 @@ def _by_channel(image: Samples, raster: Raster) -> Mapping | None:
         elif len(values) == 1:
             each.append(Channel(How.CONSTANT, number=int(values[0])))
         else:
-            each.append(_ranked(values, counts, raster))
+            each.append(_ranked(values, counts, raster) if ranks else Channel(How.CODED))
     if not any(channel.is_coded for channel in each):
         each[0] = Channel(How.CODED)
     mapping = ChannelMapping(raster, tuple(each))

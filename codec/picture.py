@@ -17,7 +17,7 @@ from ppyr.bitstream.mapping import Mapping
 from ppyr.bitstream.plain import Method, pack_plain
 from ppyr.bitstream.raster import SHALLOW, Raster
 from ppyr.errors import UnsupportedImageError
-from ppyr.mappings import coded, mappings
+from ppyr.mappings import coded, is_repetitive, mappings
 from ppyr.models.features import BYTES, Depth
 
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -25,8 +25,6 @@ Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 #: Binary logarithm of the side of the tiles of a large image, and of the largest image that is one tile. A
 #: tile takes some hundred bytes of memory for each pixel while it is coded.
 TILE_BITS, WHOLE_BITS = 9, 10
-#: Least share of pixels that repeat a neighbour where LZMA is tried: of a photograph it is a few percent.
-REPETITION = 0.1
 _LZMA = (Method.LZMA, Method.LZMA_UP, Method.LZMA_NEIGHBOURS)
 #: Mean distance from what neighbours foretell that a grey level of a model is made for.
 TYPICAL_RESIDUAL = 3.0
@@ -116,7 +114,7 @@ class Picture:
         samples, depth = self.units[number].of(self.samples), self.coded.bit_depth
         if (samples == samples[0, 0]).all():
             return Method.CONSTANT, b""
-        methods = _LZMA if _repetition(samples) >= REPETITION else ()
+        methods = _LZMA if is_repetitive(samples) else ()
         packed = [(method, pack_plain(samples, method, depth)) for method in (Method.STORED, *methods)]
         found = min(packed, key=lambda one: len(one[1]))
         if methods:
@@ -134,14 +132,6 @@ def _headed(
         tile_bits = TILE_BITS if max(height, width) > 1 << WHOLE_BITS else WHOLE_BITS
     digest = pixel_digest(samples)
     return samples, Header(width, height, channels, depth, bytes(DIGEST_SIZE), digest, 0), tile_bits
-
-
-def _repetition(samples: Samples) -> float:
-    """Share of the pixels of (h, w, c) that equal the one to the left or the one above."""
-    equal = np.zeros(samples.shape[:2], np.bool_)
-    equal[:, 1:] = (samples[:, 1:] == samples[:, :-1]).all(2)
-    equal[1:] |= (samples[1:] == samples[:-1]).all(2)
-    return float(equal.mean())
 
 
 def units(coded: Raster, tile_bits: int) -> tuple[Unit, ...]:

@@ -27,6 +27,7 @@ from ppyr.bitstream.container import (
     unpack,
 )
 from ppyr.bitstream.metasections import MetadataKind
+from ppyr.bitstream.plain import Method
 from ppyr.bitstream.varint import write_varint
 from ppyr.errors import (
     ChecksumError,
@@ -36,6 +37,7 @@ from ppyr.errors import (
     UnsupportedVersionError,
 )
 
+from .some_mappings import any_mapping
 from .some_metadata import any_metadata
 
 HEADER = Header(
@@ -50,6 +52,7 @@ HEADER = Header(
 SMALL = Container(
     HEADER,
     tile_bits=10,
+    methods=(Method.MODEL,),
     coarsest=b"\x0a\x0b\x0c",
     levels=((b"",), (b"\x01\x02\x03\x04",), (b"",), (b"\x05\x06\x07\x08\x09\x0a\x0b\x0c",)),
 )
@@ -60,8 +63,8 @@ FROZEN = (
     "8b505059520d0a1a0a 00 03 08 03000000 02000000"
     # model id, pixel digest, information, CRC32
     "000102030405060708090a0b0c0d0e0f f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff 0807060504030201 441b848a"
-    # INDEX: tiles of 2^10 pixels a side, four levels of 0, 4, 0 and 8 bytes
-    "01 06 0a0400040008 854f9197"
+    # INDEX: tiles of 2^10 pixels a side, no mapping, four levels, the model, 0, 4, 0 and 8 bytes
+    "01 08 0a00040000040008 60df13b4"
     # COARSEST
     "04 03 0a0b0c 05eec2c6"
     # LEVEL, for each of the two levels that have bytes
@@ -87,8 +90,8 @@ def header_with(offset: int, value: bytes) -> bytes:
     return with_crc(bytes(fields))
 
 
-INDEX = section(1, bytes.fromhex("0a0400040008"))
-INDEX_OF_CHANGES = section(1, bytes.fromhex("0a040004000802"))
+INDEX = section(1, bytes.fromhex("0a00040000040008"))
+INDEX_OF_CHANGES = section(1, bytes.fromhex("0a0004000004000802"))
 CHANGES = section(5, b"\x01\x02")
 COARSEST = section(4, SMALL.coarsest)
 LEVELS = [section(2, streams[0]) for streams in SMALL.levels if any(streams)]
@@ -124,14 +127,20 @@ def containers(draw: st.DrawFn) -> Container:
         pixel_digest=draw(st.binary(min_size=16, max_size=16)),
         information=draw(st.integers(0, 2**64 - 1)),
     )
-    layout = Layout(header, draw(st.integers(4, 10)))
-    count = layout.coarsest_size // header.dtype.itemsize
-    samples = draw(st.lists(st.integers(0, 2**header.bit_depth - 1), min_size=count, max_size=count))
+    mapping = draw(st.none() | any_mapping(header.raster))
+    coded = header.raster if mapping is None else mapping.coded
+    layout = Layout(coded, draw(st.integers(4, 10)))
+    count = layout.coarsest_size // coded.dtype.itemsize
+    samples = draw(st.lists(st.integers(0, 2**coded.bit_depth - 1), min_size=count, max_size=count))
+    methods = draw(st.lists(st.sampled_from(Method), min_size=layout.units, max_size=layout.units))
     stream = st.binary(max_size=20)
-    streams = st.lists(stream, min_size=layout.units, max_size=layout.units).map(tuple)
+    levels = []
+    for level in range(layout.level_count):
+        has = [method is Method.MODEL or (method > 1 and not level) for method in methods]
+        levels.append(tuple(draw(stream) if there else b"" for there in has))
     scaling = None
-    if header.bit_depth > 8:
-        used = draw(st.integers(8, header.bit_depth))
+    if coded.bit_depth > 8:
+        used = draw(st.integers(8, coded.bit_depth))
         number = layout.level_count // 2
         units = draw(st.lists(st.integers(0, used - 8), min_size=number, max_size=number))
         scaling = Scaling(used, tuple(units))
@@ -139,8 +148,10 @@ def containers(draw: st.DrawFn) -> Container:
     return Container(
         header,
         layout.tile_bits,
-        coarsest=np.array(samples, dtype=header.dtype).tobytes(),
-        levels=tuple(draw(st.lists(streams, min_size=layout.level_count, max_size=layout.level_count))),
+        methods=tuple(methods),
+        coarsest=np.array(samples, dtype=coded.dtype).tobytes(),
+        levels=tuple(levels),
+        mapping=mapping,
         changes=draw(st.binary(max_size=200)),
         scaling=scaling,
         ancillary=tuple(draw(st.lists(st.tuples(unknown, st.binary(max_size=9)), max_size=3))),
@@ -154,15 +165,14 @@ def test_round_trip(container: Container) -> None:
 
     assert unpack(data) == container
     assert read_header(data[:HEADER_SIZE]) == container.header
-    sizes = tuple(tuple(map(len, streams)) for streams in container.levels)
-    index = Index(container.tile_bits, sizes, len(container.changes), container.scaling)
-    assert read_index(data) == (container.header, index)
+    assert read_index(data) == (container.header, container.index)
 
 
 TILED = replace(
     SMALL,
     header=replace(HEADER, width=17, height=3, channels=4),
     tile_bits=4,
+    methods=(Method.MODEL,) * 4,
     coarsest=bytes(range(8)),
     levels=(*(((b"",) * 4),) * 6, (b"", b"1234", b"", b""), (b"abcd", b"5678", b"", b"efgh")),
 )
@@ -206,17 +216,21 @@ def test_level_count(width: int, height: int, count: int) -> None:
 
 def test_one_pixel_has_no_levels() -> None:
     header = replace(HEADER, width=1, height=1, bit_depth=9, information=0)
-    container = Container(header, 10, coarsest=b"\x01\x00\x02\x00\x03\x00", levels=(), scaling=Scaling(9, ()))
+    scaling = Scaling(9, ())
+    container = Container(
+        header, 10, (Method.CONSTANT,), coarsest=b"\x01\x00\x02\x00\x03\x00", levels=(), scaling=scaling
+    )
 
     assert unpack(pack(container)) == container
-    assert read_index(pack(container)) == (header, Index(10, (), scaling=Scaling(9, ())))
+    index = Index(10, header.raster, (Method.CONSTANT,), (), scaling=scaling)
+    assert read_index(pack(container)) == (header, index)
 
 
 def test_an_index_for_more_streams_than_there_are_bytes_is_refused_at_once() -> None:
     fields = header_with(12, b"\xff" * 8)
     with pytest.raises(TruncatedError) as caught:
-        read_index(fields + section(1, b"\x04\x08\x00"))
-    assert caught.value.expected == HEADER_SIZE + 4 + 8 * 2**56
+        read_index(fields + section(1, b"\x04\x00\x08\x00"))
+    assert caught.value.expected == HEADER_SIZE + 5 + 9 * 2**56
 
 
 def test_every_truncation() -> None:
@@ -253,7 +267,8 @@ def test_header_only() -> None:
 
 def test_index_only() -> None:
     end = HEADER_SIZE + len(INDEX)
-    assert read_index(FILE[:end]) == (HEADER, Index(10, ((0,), (4,), (0,), (8,))))
+    index = Index(10, HEADER.raster, (Method.MODEL,), ((0,), (4,), (0,), (8,)))
+    assert read_index(FILE[:end]) == (HEADER, index)
     with pytest.raises(TruncatedError):
         read_index(FILE[: end - 1])
 

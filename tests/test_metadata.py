@@ -16,9 +16,11 @@ import pytest
 
 import ppyr
 from ppyr.bitstream.container import HEADER_SIZE, Container, Header, pack, read_metadata, unpack
+from ppyr.bitstream.deflated import LARGEST
 from ppyr.bitstream.front import read_front
-from ppyr.bitstream.metadata import LARGEST, Colour, Metadata, Resolution, Text, Unit
+from ppyr.bitstream.metadata import Colour, Metadata, Resolution, Text, Unit
 from ppyr.bitstream.metasections import MetadataKind, pack_metadata
+from ppyr.bitstream.plain import Method
 from ppyr.bitstream.varint import write_varint
 from ppyr.errors import ChecksumError, FormatError, TruncatedError
 from ppyr.metadata import NO_METADATA, check_kinds, stripped, with_metadata
@@ -29,7 +31,7 @@ from .plain_metadata import metadata as plain_metadata
 from .some_metadata import FULL
 
 HEADER = Header(2, 1, 1, 8, bytes(16), bytes(16), 0)
-SMALL = Container(HEADER, 10, b"\x0a", ((b"",), (b"\x01\x02\x03\x04",)))
+SMALL = Container(HEADER, 10, (Method.MODEL,), b"\x0a", ((b"",), (b"\x01\x02\x03\x04",)))
 FILE = pack(SMALL)
 WITH_ALL = pack(replace(SMALL, metadata=FULL))
 INDEX_STOP = HEADER_SIZE + 10
