@@ -84,11 +84,14 @@ def encode(
 
     Raises:
         UnsupportedImageError: the array is no such image.
+        FormatError: the metadata have a palette or a transparent colour that does not go with the image.
         UnknownModelError: there is no such model.
         ConfigurationError: the effort is out of range, or a model is given too.
         ModelError: the model or the backend does not compute exactly here.
     """
     picture = Picture.of(image, bit_depth)
+    if metadata is not None:
+        metadata.check_image(picture.header.channels, picture.header.bit_depth)
     chosen = _chosen(effort, model)
     model_id = registry.by_name(chosen.model)
     prepared, changes = _embedded(model_id, backend) if embed else (predictor.load(model_id, backend), [])

@@ -14,7 +14,8 @@ from ppyr.atomic import refuse_existing, write_file
 from ppyr.coding import DEFAULT_MAX_PIXELS, decode
 from ppyr.effort import encode
 from ppyr.errors import ModelError
-from ppyr.imagefile import Source, check_writable, image_bytes, read_bytes, read_image_file
+from ppyr.imagefile import Source, check_holds, check_writable, image_bytes, read_bytes, read_image_file
+from ppyr.inspect import info
 from ppyr.metadata import read_metadata, stripped
 from ppyr.opened import Region
 from ppyr.opened import open as open_parts
@@ -98,23 +99,24 @@ def compress_file(
     """
     _refuse_existing(target, force=force)
     original = read_bytes(source)
-    image, metadata = read_image_file(io.BytesIO(original), strip=strip, max_pixels=max_pixels)
+    read = read_image_file(io.BytesIO(original), strip=strip, max_pixels=max_pixels)
     data = encode(
-        image,
+        read.samples,
+        bit_depth=read.bit_depth,
         effort=effort,
         model=model,
         embed=embed,
         backend=backend,
         time_budget=time_budget,
         progress=progress,
-        metadata=metadata,
+        metadata=read.metadata,
     )
-    if verify and read_metadata(data) != metadata:
+    if verify and read_metadata(data) != read.metadata:
         raise ModelError("the metadata do not come back, nothing was written: report this")
-    if verify and not np.array_equal(decode(data, backend=backend, max_pixels=None), image):
+    if verify and not np.array_equal(decode(data, backend=backend, max_pixels=None), read.samples):
         raise ModelError("the image does not decode to itself, nothing was written: try --backend reference")
     _write(target, data, force=force)
-    return _converted(source, target, image, image_bytes=len(original), ppyr_bytes=len(data))
+    return _converted(source, target, read.samples, image_bytes=len(original), ppyr_bytes=len(data))
 
 
 def decompress_file(
@@ -155,20 +157,19 @@ def decompress_file(
     _refuse_existing(target, force=force)
     file = source if isinstance(source, str | os.PathLike) else read_bytes(source)
     metadata = stripped(read_metadata(file), strip)
-    check_writable(suffix, metadata)
+    about = info(file)
+    check_holds(suffix, metadata, channels=about.channels, bit_depth=about.bit_depth)
     if level or region or allow_truncated:
         with open_parts(file) as parts:
-            size = parts.info.bytes
             if allow_truncated:
                 level = max(level, parts.complete_level)
             image = parts.read(level=level, region=region, backend=backend, max_pixels=max_pixels)
     else:
         data = file if isinstance(file, bytes) else read_bytes(file)
-        size = len(data)
         image = decode(data, backend=backend, max_pixels=max_pixels)
-    packed = image_bytes(image, suffix, metadata)
+    packed = image_bytes(image, suffix, metadata, about.bit_depth)
     _write(target, packed, force=force)
-    return _converted(source, target, image, image_bytes=len(packed), ppyr_bytes=size)
+    return _converted(source, target, image, image_bytes=len(packed), ppyr_bytes=about.bytes)
 
 
 def _refuse_existing(target: Target, *, force: bool) -> None:
