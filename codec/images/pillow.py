@@ -55,7 +55,13 @@ def read_pillow(data: bytes, max_pixels: int | None) -> tuple[str, Pixels]:
 
 
 def write_webp(pixels: Pixels, **options: Any) -> bytes:
-    """Make a WebP file of RGB or RGBA."""
+    """Make a WebP file of RGB or RGBA.
+
+    Raises:
+        ValueError: all pixels are opaque, which such a file does not tell from RGB.
+    """
+    if pixels.channels == 4 and pixels.samples[..., 3].min() == 255:
+        raise ValueError("its alpha is opaque everywhere")
     return saved(Image.fromarray(pixels.samples), "WEBP", lossless=True, exact=True, **options)
 
 

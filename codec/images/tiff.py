@@ -50,7 +50,7 @@ def read_tiff(data: bytes, max_pixels: int | None) -> Pixels:
             raise unsupported(f"the file holds {len(file.pages)} frames")
         for problem in _problems(page):
             raise unsupported(problem)
-        _check_segments(page, len(bare))
+        _check_segments(page, len(data))
         depth = page.bitspersample
         if page.compression in _FAX:
             return Pixels(loaded(bare, "TIFF"), depth)  # tifffile takes black for white here
