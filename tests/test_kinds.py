@@ -358,7 +358,6 @@ def segments(**changes: int) -> bytes:
     return tiff((8,), b"\1", photometric=1, extra=tags)
 
 
-LAYERS = {"photometric": "rgb", "metadata": None}
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "pgm up to 100": (lambda: b"P5 1 1 100\n\0", "largest sample value is 100"),
     "pgm up to 70000": (lambda: b"P5 1 1 131071\n\0\0\0\0", "largest sample value is 131071"),
@@ -435,7 +434,9 @@ def test_what_can_not_be_kept_is_refused(case: str) -> None:
 @pytest.mark.parametrize("compression", [None, "zlib", "lzw", "packbits", "zstd", "lzma"])
 def test_cut_tiffs_are_refused(compression: str | None) -> None:
     file = io.BytesIO()
-    tifffile.imwrite(file, samples((40, 30, 3), 16), compression=compression, **LAYERS)
+    tifffile.imwrite(
+        file, samples((40, 30, 3), 16), photometric="rgb", compression=compression, metadata=None
+    )
     for cut in (1, 20, 200):
         with pytest.raises(UnsupportedImageError, match="undamaged copy"):
             read(file.getvalue()[:-cut], strip=["all"])
