@@ -185,6 +185,7 @@ class Container:
             check_range("units", len(streams), layout.units, layout.units)
         _check_methods(self.methods, tuple(tuple(map(len, streams)) for streams in self.levels), layout)
         _check_scaling(self.scaling, self.coded, layout.level_count)
+        self.metadata.check_image(self.header.channels, self.header.bit_depth)
         for kind, _ in self.ancillary:
             check_range("kind of an ancillary section", kind, ANCILLARY, 0xFF)
             check_range("metadata among the ancillary sections", int(kind in _METADATA), 0, 0)
@@ -395,8 +396,9 @@ def read_metadata(data: bytes) -> Metadata:
 
     `ppyr.bitstream.front` tells where that is. Raises as `unpack` does.
     """
-    _, _, offset = _read_front(data)
+    header, _, offset = _read_front(data)
     metadata, _ = _read_metadata(data, offset, [])
+    metadata.check_image(header.channels, header.bit_depth)
     return metadata
 
 

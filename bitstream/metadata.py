@@ -124,6 +124,31 @@ class Text:
         _check_encoding("text", self.text, "utf-8" if self.international else "latin-1")
 
 
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The colours that samples are numbers of, as PNG has them in PLTE and tRNS.
+
+    Attributes:
+        colours: red, green and blue of each entry, one byte each, 1..256 entries.
+        alpha: of the first entries, one byte each; the others are opaque.
+
+    Raises:
+        FormatError: there are too few or too many bytes.
+    """
+
+    colours: bytes
+    alpha: bytes = b""
+
+    def __post_init__(self) -> None:
+        check_range("colours of the palette", len(self), 1, 256)
+        check_range("bytes of colours", len(self.colours), 3 * len(self), 3 * len(self))
+        check_range("alphas of the palette", len(self.alpha), 0, len(self))
+
+    def __len__(self) -> int:
+        """How many entries there are."""
+        return len(self.colours) // 3
+
+
 @dataclass(frozen=True)
 class Metadata:
     """What a file says of its image beside the pixels; what is empty or None is not there.
@@ -133,6 +158,9 @@ class Metadata:
         colour: what PNG says of colours without a profile.
         orientation: how the stored pixels are to be turned for showing, 2..8 as the TIFF tag 274 counts; None
             is not at all.
+        palette: the colours that the samples of a gray image are numbers of; None where they are gray.
+        transparent: the sample values of a pixel, one for each channel, that is fully transparent; the others
+            are opaque.
         exif: an Exif block, without the prefix that JPEG has.
         xmp: an XMP packet.
         text: in the order of the image file.
@@ -146,6 +174,8 @@ class Metadata:
     icc: bytes = b""
     colour: Colour | None = None
     orientation: int | None = None
+    palette: Palette | None = None
+    transparent: tuple[int, ...] | None = None
     exif: bytes = b""
     xmp: bytes = b""
     text: tuple[Text, ...] = ()
@@ -159,11 +189,32 @@ class Metadata:
         check_range("Exif prefixes", int(self.exif.startswith(b"Exif\0\0")), 0, 0)
         if self.orientation is not None:
             check_range("orientation", self.orientation, 2, 8)
+        if self.transparent is not None:
+            least = 3 if len(self.transparent) > 1 else 1
+            check_range("samples of the transparent colour", len(self.transparent), least, least)
+            for sample in self.transparent:
+                check_range("sample of the transparent colour", sample, 0, 2**16 - 1)
+            check_range("transparent colours beside a palette", int(self.palette is not None), 0, 0)
         if self.time is not None:
             check_range("numbers of the time", len(self.time), 6, 6)
             limits = ((0, 2**16 - 1), (1, 12), (1, 31), (0, 23), (0, 59), (0, 60))
             for number, (least, most) in zip(self.time, limits, strict=True):
                 check_range("part of the time", number, least, most)
+
+    def check_image(self, channels: int, bit_depth: int) -> None:
+        """Check that palette and transparent colour go with an image.
+
+        Raises:
+            FormatError: they do not.
+        """
+        if self.palette is not None:
+            check_range("channels of an image with a palette", channels, 1, 1)
+            check_range("bit depth of an image with a palette", bit_depth, 1, 8)
+            check_range("colours of the palette", len(self.palette), 1, 2**bit_depth)
+        if self.transparent is not None:
+            count = len(self.transparent)
+            check_range("channels of an image with a transparent colour", channels, count, count)
+            check_range("sample of the transparent colour", max(self.transparent), 0, 2**bit_depth - 1)
 
 
 NO_METADATA = Metadata()

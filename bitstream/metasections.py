@@ -9,7 +9,7 @@ from typing import Any
 
 from ppyr.bitstream.checks import FRESH_COPY, check_range
 from ppyr.bitstream.deflated import deflated, inflated, read_number, wrong
-from ppyr.bitstream.metadata import MOST_TEXTS, Colour, Metadata, Resolution, Text, Unit
+from ppyr.bitstream.metadata import MOST_TEXTS, Colour, Metadata, Palette, Resolution, Text, Unit
 from ppyr.bitstream.varint import write_varint
 from ppyr.errors import FormatError
 
@@ -20,6 +20,8 @@ class MetadataKind(IntEnum):
     ICC = 16
     COLOUR = 17
     ORIENTATION = 18
+    PALETTE = 19
+    TRANSPARENT = 20
     EXIF = 144
     XMP = 145
     TEXT = 146
@@ -30,6 +32,7 @@ class MetadataKind(IntEnum):
 _COLOUR = tuple(map(struct.Struct, ("<I", "<8I", "<B", "<4B", "<8H2I", "<2I")))
 _RESOLUTION = struct.Struct("<B4I")
 _TIME = struct.Struct("<H5B")
+_SAMPLE = struct.Struct("<H")
 
 
 def pack_metadata(metadata: Metadata) -> list[tuple[MetadataKind, bytes]]:
@@ -43,6 +46,8 @@ def pack_metadata(metadata: Metadata) -> list[tuple[MetadataKind, bytes]]:
         MetadataKind.ICC: deflated(metadata.icc),
         MetadataKind.COLOUR: b"" if colour is None else _pack_colour(colour),
         MetadataKind.ORIENTATION: b"" if metadata.orientation is None else bytes([metadata.orientation]),
+        MetadataKind.PALETTE: b"" if metadata.palette is None else _pack_palette(metadata.palette),
+        MetadataKind.TRANSPARENT: b"".join(map(_SAMPLE.pack, metadata.transparent or ())),
         MetadataKind.EXIF: deflated(metadata.exif),
         MetadataKind.XMP: deflated(metadata.xmp),
         MetadataKind.TEXT: deflated(b"".join(map(_pack_text, metadata.text))),
@@ -113,6 +118,22 @@ def _read_orientation(payload: bytes) -> int:
     return payload[0]
 
 
+def _pack_palette(palette: Palette) -> bytes:
+    return bytes([len(palette) - 1]) + palette.colours + palette.alpha
+
+
+def _read_palette(payload: bytes) -> Palette:
+    stop = 4 + 3 * payload[0] if payload else 1
+    check_range("bytes", len(payload), stop, stop + stop // 3)
+    return Palette(payload[1:stop], payload[stop:])
+
+
+def _read_transparent(payload: bytes) -> tuple[int, ...]:
+    size = 6 if len(payload) > _SAMPLE.size else _SAMPLE.size
+    check_range("bytes", len(payload), size, size)
+    return tuple(sample for (sample,) in _SAMPLE.iter_unpack(payload))
+
+
 def _pack_text(text: Text) -> bytes:
     parts = (part.encode() for part in (text.keyword, text.language, text.translated, text.text))
     return bytes([text.international]) + b"".join(write_varint(len(part)) + part for part in parts)
@@ -161,6 +182,8 @@ _READERS: dict[MetadataKind, Callable[[bytes], object]] = {
     MetadataKind.ICC: inflated,
     MetadataKind.COLOUR: _read_colour,
     MetadataKind.ORIENTATION: _read_orientation,
+    MetadataKind.PALETTE: _read_palette,
+    MetadataKind.TRANSPARENT: _read_transparent,
     MetadataKind.EXIF: inflated,
     MetadataKind.XMP: inflated,
     MetadataKind.TEXT: _read_text,

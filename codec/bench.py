@@ -9,7 +9,7 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import ModelError, PpyrError
-from ppyr.imagefile import read_image
+from ppyr.imagefile import read_image_file
 from ppyr.inspect import info
 from ppyr.models.registry import model_name
 
@@ -115,12 +115,16 @@ def measure(
         ModelError: ppyr did not give back the same pixels.
         PpyrError: a peer did not, or the image can not be read.
     """
-    image = read_image(path, strip=["all"])
-    if peers and (image.dtype != np.uint8 or image.shape[2:] == (2,)):
-        raise PpyrError("gray with alpha and 16 bits are not what every peer takes: give --peers none")
+    file = read_image_file(path, strip=["all"])
+    file.check_plain()
+    image = file.samples
+    if peers and (file.bit_depth != 8 or image.shape[2:] == (2,)):
+        raise PpyrError(
+            "gray with alpha and other than 8 bits are not what every peer takes: give --peers none"
+        )
     ppyr, data = _time(
         image,
-        lambda pixels: encode(pixels, backend=backend, **density),
+        lambda pixels: encode(pixels, bit_depth=file.bit_depth, backend=backend, **density),
         lambda data: decode(data, backend=backend, max_pixels=None),
         ModelError(f"{os.fspath(path)} does not come back from ppyr: try --backend reference"),
     )
@@ -204,11 +208,12 @@ def environment() -> dict[str, Any]:
 
 
 def _measure_peer(image: np.ndarray, name: str) -> Measured:
-    library = imagecodecs()
+    import imagecodecs
+
     codec, options = _ENCODERS[name]
     # WebP knows no gray.
     pixels = np.repeat(image[..., np.newaxis], 3, axis=2) if codec == "webp" and image.ndim == 2 else image
-    encoder, decoder = getattr(library, f"{codec}_encode"), getattr(library, f"{codec}_decode")
+    encoder, decoder = getattr(imagecodecs, f"{codec}_encode"), getattr(imagecodecs, f"{codec}_decode")
     measured, _ = _time(
         pixels,
         lambda pixels: bytes(encoder(pixels, **options)),
@@ -240,20 +245,6 @@ def _total(measured: Sequence[Measured]) -> Measured:
         sum(one.encode_seconds for one in measured),
         sum(one.decode_seconds for one in measured),
     )
-
-
-def imagecodecs() -> Any:
-    """Import the library that holds the peers.
-
-    Raises:
-        PpyrError: it is not installed.
-    """
-    try:
-        return import_module("imagecodecs")
-    except ImportError as error:
-        raise PpyrError(
-            'the peers need imagecodecs: pip install "ppyr[bench]", or give --peers none'
-        ) from error
 
 
 def _cpu() -> str:

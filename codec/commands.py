@@ -117,15 +117,13 @@ def verify(args: argparse.Namespace) -> int:
 def bench(args: argparse.Namespace) -> int:
     """Measure ppyr and its peers on images."""
     from ppyr.atomic import write_file
-    from ppyr.bench import PEERS, ImageResult, imagecodecs, measure, report, warm_up
+    from ppyr.bench import PEERS, ImageResult, measure, report, warm_up
     from ppyr.benchtable import bench_table
     from ppyr.imagefile import READABLE
 
     peers = [] if args.peers == "none" else args.peers.split(",")
     if unknown := [name for name in peers if name not in PEERS]:
         raise UsageError(f"unknown peers {', '.join(unknown)}: give some of {', '.join(PEERS)}, or none")
-    if peers:
-        imagecodecs()
     files = [file for name in args.files for file, _ in expand(name, READABLE, recursive=True)]
     model_id = warm_up(**_density(args), backend=args.backend)
     results: list[ImageResult] = []

@@ -84,6 +84,7 @@ def encode(
 
     Raises:
         UnsupportedImageError: the array is no such image.
+        FormatError: the metadata have a palette or a transparent colour that does not go with the image.
         UnknownModelError: there is no such model.
         ConfigurationError: the effort is out of range, or a model is given too.
         ModelError: the model or the backend does not compute exactly here.
@@ -94,6 +95,8 @@ def encode(
     deadline = math.inf if time_budget is None else time.monotonic() + time_budget
     found = []
     for picture in Picture.all_of(image, bit_depth):
+        if metadata is not None:
+            metadata.check_image(picture.header.channels, picture.header.bit_depth)
         if chosen.searches and not picture.scaling:
             found.append(_fitted(picture, prepared, chosen.searches, deadline, seed, progress))
         else:

@@ -14,8 +14,17 @@ from ppyr.atomic import refuse_existing, write_file
 from ppyr.decoding import DEFAULT_MAX_PIXELS, decode, decodes_to
 from ppyr.effort import encode
 from ppyr.errors import ModelError
-from ppyr.imagefile import Source, check_writable, image_bytes, read_bytes, read_image_file
-from ppyr.metadata import Metadata, read_metadata, stripped
+from ppyr.imagefile import (
+    ImageFile,
+    Source,
+    check_holds,
+    check_writable,
+    image_bytes,
+    read_bytes,
+    read_image_file,
+)
+from ppyr.inspect import info
+from ppyr.metadata import read_metadata, stripped
 from ppyr.opened import Region
 from ppyr.opened import open as open_parts
 
@@ -97,23 +106,24 @@ def compress_file(
         OSError: a file can not be read or written.
     """
     _refuse_existing(target, force=force)
-    image, metadata, size = _read_image(source, strip, max_pixels)
+    read, size = _read_image(source, strip, max_pixels)
     data = encode(
-        image,
+        read.samples,
+        bit_depth=read.bit_depth,
         effort=effort,
         model=model,
         embed=embed,
         backend=backend,
         time_budget=time_budget,
         progress=progress,
-        metadata=metadata,
+        metadata=read.metadata,
     )
-    if verify and read_metadata(data) != metadata:
+    if verify and read_metadata(data) != read.metadata:
         raise ModelError("the metadata do not come back, nothing was written: report this")
-    if verify and not decodes_to(data, image, backend=backend):
+    if verify and not decodes_to(data, read.samples, backend=backend):
         raise ModelError("the image does not decode to itself, nothing was written: try --backend reference")
     _write(target, data, force=force)
-    return _converted(source, target, image, image_bytes=size, ppyr_bytes=len(data))
+    return _converted(source, target, read.samples, image_bytes=size, ppyr_bytes=len(data))
 
 
 def decompress_file(
@@ -154,33 +164,29 @@ def decompress_file(
     _refuse_existing(target, force=force)
     file = source if isinstance(source, str | os.PathLike) else read_bytes(source)
     metadata = stripped(read_metadata(file), strip)
-    check_writable(suffix, metadata)
+    about = info(file)
+    check_holds(suffix, metadata, channels=about.channels, bit_depth=about.bit_depth)
     if level or region or allow_truncated:
         with open_parts(file) as parts:
-            size = parts.info.bytes
             if allow_truncated:
                 level = max(level, parts.complete_level)
             image = parts.read(level=level, region=region, backend=backend, max_pixels=max_pixels)
     else:
-        image, size = _decoded(file, backend, max_pixels)
-    packed = image_bytes(image, suffix, metadata)
+        image = _decoded(file, backend, max_pixels)
+    packed = image_bytes(image, suffix, metadata, about.bit_depth)
     _write(target, packed, force=force)
-    return _converted(source, target, image, image_bytes=len(packed), ppyr_bytes=size)
+    return _converted(source, target, image, image_bytes=len(packed), ppyr_bytes=about.bytes)
 
 
 # These two let go of a file's bytes when its pixels are there: large images need the memory.
-def _read_image(
-    source: Source, strip: Collection[str], max_pixels: int | None
-) -> tuple[np.ndarray, Metadata, int]:
+def _read_image(source: Source, strip: Collection[str], max_pixels: int | None) -> tuple[ImageFile, int]:
     data = read_bytes(source)
-    return *read_image_file(io.BytesIO(data), strip=strip, max_pixels=max_pixels), len(data)
+    return read_image_file(io.BytesIO(data), strip=strip, max_pixels=max_pixels), len(data)
 
 
-def _decoded(
-    file: str | os.PathLike[str] | bytes, backend: str, max_pixels: int | None
-) -> tuple[np.ndarray, int]:
+def _decoded(file: str | os.PathLike[str] | bytes, backend: str, max_pixels: int | None) -> np.ndarray:
     data = file if isinstance(file, bytes) else read_bytes(file)
-    return decode(data, backend=backend, max_pixels=max_pixels), len(data)
+    return decode(data, backend=backend, max_pixels=max_pixels)
 
 
 def _refuse_existing(target: Target, *, force: bool) -> None:

@@ -1,81 +1,101 @@
-"""Image files in and out, by Pillow, without a single sample or tag changed unseen.
+"""Image files in and out, without a single sample or tag changed unseen.
 
-`read_image` takes gray and RGB of 8 bits, with alpha or without, and gray of 16 bits. Everything that Pillow
-would convert on the way (palettes, 16-bit RGB cut to 8, 4-bit samples spread to 8, frames after the first) is
-refused, and so are metadata that can not be kept, unless the caller agrees to lose them. Pixels come as they
-are stored, however the file says that they are to be turned.
+`read_image_file` takes gray and RGB of 1 to 16 bits, with alpha or without, and indices of a palette. What
+could not come back the same (CMYK, floating point, frames after the first) is refused by name, and so are
+metadata that can not be kept, unless the caller agrees to lose them. Pixels come as they are stored, however
+the file says that they are to be turned.
 """
 
 from __future__ import annotations
 
-import io
-import logging
 import os
-import struct
-import warnings
-import zlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from ppyr.atomic import write_file
 from ppyr.errors import ImageTooLargeError, UnsupportedImageError
+from ppyr.images import DAMAGED, Pixels
 from ppyr.metadata import NO_METADATA, Metadata, check_kinds
-from ppyr.metadata.read import carried, pixels_only, stated
-from ppyr.metadata.walkers import png_chunks, pnm_header, webp_chunks, webp_size
+from ppyr.metadata.directory import is_tiff
+from ppyr.metadata.read import carried
+from ppyr.metadata.walkers import PNG_SIGNATURE
 from ppyr.metadata.write import attached, fitted, save_options
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
 Source = str | os.PathLike[str] | BinaryIO
 """A path, or a binary file that is open for reading."""
-
-READABLE = frozenset({".png", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm", ".bmp", ".jpg", ".jpeg"})
-"""Suffixes of the files that `read_image` can read."""
 
 WRITABLE = {
     ".png": "PNG",
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".webp": "WEBP",
-    ".ppm": "PPM",
-    ".pgm": "PPM",
-    ".pnm": "PPM",
+    ".pam": "PNM",
+    ".ppm": "PNM",
+    ".pgm": "PNM",
+    ".pbm": "PNM",
+    ".pnm": "PNM",
     ".bmp": "BMP",
 }
-"""Suffixes that `write_image` can write, and the Pillow format of each."""
+"""Suffixes that `write_image` can write, and the format of each."""
 
-_READ_FORMATS = ("PNG", "TIFF", "WEBP", "PPM", "BMP", "JPEG")
-_MODES = ("L", "LA", "RGB", "RGBA", "I;16")
-_WIDE_MODES = ("I;16", "I;16B", "I")
-#: Modes that each format of `WRITABLE` holds as they are.
-_HOLDS = {
-    ".png": _MODES,
-    ".tif": _MODES,
-    ".tiff": _MODES,
-    ".webp": ("RGB", "RGBA"),
-    ".ppm": ("L", "RGB", "I;16"),
-    ".pgm": ("L", "I;16"),
-    ".pnm": ("L", "RGB", "I;16"),
-    ".bmp": ("L", "RGB"),
+READABLE = frozenset({*WRITABLE, ".jpg", ".jpeg"})
+"""Suffixes of the files that `read_image` can read."""
+
+_ANY = range(1, 17)
+_BYTES = (8, 16)
+#: Bit depths that each format holds as they are, by channels.
+_HOLDS: dict[str, dict[int, Collection[int]]] = {
+    ".png": {1: (1, 2, 4, *_BYTES), 2: _BYTES, 3: _BYTES, 4: _BYTES},
+    ".tif": {1: _ANY, **dict.fromkeys((2, 3, 4), _ANY[1:])},
+    ".webp": {3: (8,), 4: (8,)},
+    ".pam": dict.fromkeys(range(1, 5), _ANY),
+    ".ppm": {1: _ANY, 3: _ANY},
+    ".pgm": {1: _ANY},
+    ".pbm": {1: (1,)},
+    ".bmp": {1: (1, 8), 3: (8,)},
 }
-# What Pillow's readers let through on damaged files.
-_PILLOW_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    struct.error,
-    zlib.error,
-)
-#: Rows of an image that are copied at once.
-_BAND = 64
-_log = logging.getLogger(__name__)
+_HOLDS |= {".tiff": _HOLDS[".tif"], ".pnm": _HOLDS[".ppm"]}
+#: The same of indices of a palette.
+_HOLDS_PALETTE: dict[str, dict[int, Collection[int]]] = {
+    ".png": {1: (1, 2, 4, 8)},
+    ".tif": {1: range(1, 9)},
+    ".tiff": {1: range(1, 9)},
+    ".bmp": {1: (8,)},
+}
+_CHANNELS = ("gray", "gray and alpha", "RGB", "RGBA")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """What an image file holds.
+
+    Attributes:
+        samples: (H, W) for gray or (H, W, C), C of 2 for gray and alpha, 3 for RGB, 4 for RGBA; uint8, or
+            uint16 for more than 8 bits; as stored. Indices, where `metadata` has a palette.
+        bit_depth: 1..16 bits a sample.
+        metadata: what it says beside the samples.
+    """
+
+    samples: np.ndarray
+    bit_depth: int
+    metadata: Metadata
+
+    def check_plain(self) -> None:
+        """Check that the samples mean something without the palette.
+
+        Raises:
+            UnsupportedImageError: they are its indices.
+        """
+        if self.metadata.palette is not None:
+            raise UnsupportedImageError(
+                "the samples are indices of a palette, no colours: convert the image to RGB"
+            )
 
 
 def read_bytes(source: Source) -> bytes:
@@ -86,23 +106,25 @@ def read_bytes(source: Source) -> bytes:
 
 
 def read_image(source: Source, *, strip: Collection[str] = (), max_pixels: int | None = None) -> np.ndarray:
-    """Read the pixels of an image file, and nothing else; see `read_image_file`."""
-    return read_image_file(source, strip=strip, max_pixels=max_pixels)[0]
+    """Read the samples of an image file, and nothing else; see `read_image_file`.
+
+    Raises:
+        UnsupportedImageError: as there, and where the samples are indices of a palette.
+    """
+    file = read_image_file(source, strip=strip, max_pixels=max_pixels)
+    file.check_plain()
+    return file.samples
 
 
 def read_image_file(
     source: Source, *, strip: Collection[str] = (), max_pixels: int | None = None
-) -> tuple[np.ndarray, Metadata]:
-    """Read an image file: PNG, TIFF, WebP, PPM, PGM, BMP or the decoded pixels of a JPEG.
+) -> ImageFile:
+    """Read an image file: PNG, TIFF, WebP, PBM, PGM, PPM, PAM, BMP or the decoded pixels of a JPEG.
 
     Args:
         source: a path or an open binary file.
         strip: kinds of metadata to leave out, of `ppyr.metadata.KINDS`, or all.
         max_pixels: the largest image to read; None leaves Pillow's own limit alone in force.
-
-    Returns:
-        (H, W) for gray or (H, W, C), C of 2 for gray and alpha, 3 for RGB, 4 for RGBA; uint8, or uint16 for
-        gray of 16 bits; as stored. And the metadata.
 
     Raises:
         ValueError: `strip` names no kind.
@@ -111,71 +133,73 @@ def read_image_file(
         ImageTooLargeError: more than `max_pixels` pixels.
         OSError: the file can not be opened.
     """
+    from PIL import Image, UnidentifiedImageError
+
     check_kinds(strip)
     data = read_bytes(source)
-    # Pillow allocates the pixels of a WebP file before it looks at their number.
-    if size := webp_size(data):
-        _check_size(*size, max_pixels)
-        _check_size(*size, Image.MAX_IMAGE_PIXELS)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(pixels_only(data)), formats=_READ_FORMATS) as image:
-                _check_size(image.width, image.height, max_pixels)
-                _check_kind(image, data)
-                image.load()
-                return _samples(image), carried(image, data, strip)
+        form, pixels = _read(data, max_pixels)
+        metadata = carried(data, form, strip)
+        metadata.check_image(pixels.channels, pixels.bit_depth)
     except (ImageTooLargeError, UnsupportedImageError):
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise ImageTooLargeError(f"{str(error).rstrip('.')}: allow more with --max-pixels") from error
     except UnidentifiedImageError as error:
         raise UnsupportedImageError(
-            "this is no PNG, TIFF, WebP, PPM, PGM, BMP or JPEG image: convert it to PNG first"
+            "this is no PNG, TIFF, WebP, PBM, PGM, PPM, PAM, BMP or JPEG image: convert it to PNG first"
         ) from error
-    except _PILLOW_ERRORS as error:
+    except DAMAGED as error:
         raise UnsupportedImageError(f"the image file is damaged ({error}): get an undamaged copy") from error
+    return ImageFile(pixels.samples, pixels.bit_depth, metadata)
 
 
-def image_bytes(image: np.ndarray, suffix: str, metadata: Metadata = NO_METADATA) -> bytes:
+def _read(data: bytes, max_pixels: int | None) -> tuple[str, Pixels]:
+    """The format of a file, and its samples."""
+    from ppyr.images.pillow import read_pillow
+    from ppyr.images.png import read_png
+    from ppyr.images.pnm import is_pnm, read_pnm
+    from ppyr.images.tiff import read_tiff
+
+    if data.startswith(PNG_SIGNATURE):
+        return "PNG", read_png(data, max_pixels)
+    if is_tiff(data):
+        return "TIFF", read_tiff(data, max_pixels)
+    if is_pnm(data):
+        return "PNM", read_pnm(data, max_pixels)
+    return read_pillow(data, max_pixels)
+
+
+def image_bytes(
+    image: np.ndarray, suffix: str, metadata: Metadata = NO_METADATA, bit_depth: int | None = None
+) -> bytes:
     """Make an image file in memory.
 
     Args:
-        image: as `read_image_file` gives it.
+        image: samples as `ImageFile` has them.
         suffix: one of `WRITABLE`, such as ".png".
         metadata: to put into it.
+        bit_depth: of the samples, by default all bits of their type.
 
     Raises:
         UnsupportedImageError: the format is unknown, is not lossless, or can not hold the image or its
             metadata.
     """
-    check_writable(suffix, metadata)
+    from ppyr.picture import checked
+
+    _, depth = checked(image, bit_depth)
+    pixels = Pixels(image, depth)
+    check_holds(suffix, metadata, channels=pixels.channels, bit_depth=pixels.bit_depth)
     form = WRITABLE[suffix.lower()]
     fitting = fitted(metadata, form)
-    file = io.BytesIO()
-    options: dict[str, Any] = {"lossless": True, "exact": True} if suffix.lower() == ".webp" else {}
-    if metadata != NO_METADATA:
-        options |= save_options(fitting, form)
     try:
-        picture = Image.fromarray(image)
-        if picture.mode not in _HOLDS[suffix.lower()]:
-            raise UnsupportedImageError(
-                f"a {suffix} file can not hold an image of mode {picture.mode} as it is: write .png",
-                expected=_HOLDS[suffix.lower()],
-                found=picture.mode,
-            )
-        picture.save(file, form, **options)
-    except UnsupportedImageError:
-        raise
+        file = _written(pixels, suffix.lower(), fitting)
     except (OSError, ValueError) as error:
         raise UnsupportedImageError(
             f"a {suffix} file can not hold this image ({error}): write .png"
         ) from error
-    if metadata == NO_METADATA:
-        return file.getvalue()
-    data = attached(file.getvalue(), fitting, form)
-    if stated(data, form) != fitting:
+    data = attached(file, fitting, form)
+    if metadata != NO_METADATA and carried(data, form) != fitting:
         raise UnsupportedImageError(
             f"some metadata get lost in a {suffix} file: drop them with --strip all, or write another format",
             expected=fitting,
@@ -183,8 +207,27 @@ def image_bytes(image: np.ndarray, suffix: str, metadata: Metadata = NO_METADATA
     return data
 
 
-def check_writable(suffix: str, metadata: Metadata = NO_METADATA) -> None:
-    """Check that `suffix` names a lossless format that can be written, and can hold metadata.
+def _written(pixels: Pixels, suffix: str, metadata: Metadata) -> bytes:
+    """A file with samples and palette, and what else of the fitted metadata its library writes."""
+    from ppyr.images.pillow import write_bmp, write_webp
+    from ppyr.images.png import write_png
+    from ppyr.images.pnm import write_pnm
+    from ppyr.images.tiff import write_tiff
+
+    form = WRITABLE[suffix]
+    options = {} if metadata == NO_METADATA else save_options(metadata, form)
+    colours = metadata.palette.colours if metadata.palette else None
+    if form == "PNG":
+        return write_png(pixels, palette=colours is not None)
+    if form == "TIFF":
+        return write_tiff(pixels)
+    if form == "PNM":
+        return write_pnm(pixels, suffix)
+    return write_bmp(pixels, colours, **options) if form == "BMP" else write_webp(pixels, **options)
+
+
+def check_writable(suffix: str) -> None:
+    """Check that `suffix` names a lossless format that can be written.
 
     Raises:
         UnsupportedImageError: it does not.
@@ -195,7 +238,30 @@ def check_writable(suffix: str, metadata: Metadata = NO_METADATA) -> None:
             expected=tuple(WRITABLE),
             found=suffix,
         )
-    fitted(metadata, WRITABLE[suffix.lower()])
+
+
+def check_holds(suffix: str, metadata: Metadata, *, channels: int, bit_depth: int) -> None:
+    """Check that the format that `suffix` names holds such an image with its metadata.
+
+    Raises:
+        UnsupportedImageError: it does not, or there is no such format.
+    """
+    check_writable(suffix)
+    form = WRITABLE[suffix.lower()]
+    fitted(metadata, form)
+    palette = metadata.palette
+    holds = _HOLDS if palette is None else _HOLDS_PALETTE
+    depths = holds.get(suffix.lower(), {}).get(channels, ())
+    full = palette is None or len(palette) == 2**bit_depth
+    if bit_depth not in depths or (form == "TIFF" and not full):
+        kind = _CHANNELS[channels - 1] if palette is None else f"a palette of {len(palette)} colours"
+        others = [other for other in (".png", ".pam") if bit_depth in holds.get(other, {}).get(channels, ())]
+        advice = f"write {others[0]}" if others else "no image file can, call ppyr.decode"
+        raise UnsupportedImageError(
+            f"a {suffix} file can not hold {kind} of {bit_depth} bits as it is: {advice}",
+            expected=depths,
+            found=bit_depth,
+        )
 
 
 def write_image(image: np.ndarray, path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -206,83 +272,3 @@ def write_image(image: np.ndarray, path: str | os.PathLike[str], *, force: bool 
         OutputExistsError: `path` is there already and `force` is false.
     """
     write_file(path, image_bytes(image, Path(path).suffix), force=force)
-
-
-def _samples(image: Image.Image) -> np.ndarray:
-    """The pixels, (H, W) or (H, W, C), copied in bands: Pillow makes two copies of what it hands over."""
-    dtype = np.uint16 if image.mode in _WIDE_MODES else np.uint8
-    bands = len(image.getbands())
-    samples = np.empty((image.height, image.width, bands)[: 2 + (bands > 1)], dtype)
-    for top in range(0, image.height, _BAND):
-        bottom = min(top + _BAND, image.height)
-        samples[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
-    return samples
-
-
-def _check_size(width: int, height: int, max_pixels: int | None) -> None:
-    pixels = width * height
-    if max_pixels is not None and pixels > max_pixels:
-        raise ImageTooLargeError(
-            f"{width} x {height} pixels are more than {max_pixels}: allow more with --max-pixels",
-            expected=max_pixels,
-            found=pixels,
-        )
-
-
-def _check_kind(image: Image.Image, data: bytes) -> None:
-    """Refuse what Pillow would convert."""
-    for problem in _problems(image, data):
-        raise UnsupportedImageError(
-            f"{problem}: convert it to 8-bit RGB or gray first, with alpha or without, if that is what you "
-            "want to keep",
-            expected=_MODES,
-            found=image.mode,
-        )
-    if image.format == "JPEG" or (
-        image.format == "WEBP" and any(kind == b"VP8 " for kind, _ in webp_chunks(data))
-    ):
-        _log.info("lossy %s input: the decoded pixels are kept, not the file's own data", image.format)
-
-
-def _problems(image: Image.Image, data: bytes) -> Iterator[str]:
-    if getattr(image, "n_frames", 1) > 1:
-        yield f"the file holds {getattr(image, 'n_frames', 1)} frames"
-    if "transparency" in image.info:
-        yield f"the image has a transparent colour (mode {image.mode})"
-    if image.mode not in (*_MODES, *_WIDE_MODES) or (image.mode == "I" and image.format != "PPM"):
-        yield f"mode {image.mode} is not supported yet"
-    yield from _sample_problems(image, data)
-
-
-def _sample_problems(image: Image.Image, data: bytes) -> Iterator[str]:
-    """Tell what the file's own header says of its samples, where Pillow's mode does not."""
-    match image.format:
-        case "PNG":
-            depth = data[24]
-            if depth != (16 if image.mode in _WIDE_MODES else 8):
-                yield f"the image has {depth} bits a sample"
-            if any(kind == b"tRNS" for kind, _ in png_chunks(data)):
-                yield "the image has transparency (tRNS)"
-        case "PPM":
-            largest, _ = pnm_header(data)
-            if largest != (65535 if image.mode in _WIDE_MODES else 255):
-                yield f"the largest sample value is {largest}, not 255 or, of gray, 65535"
-        case "BMP":
-            bits = int.from_bytes(data[24:26] if data[14] == 12 else data[28:30], "little")
-            if bits not in (8, 24):
-                yield f"the image has {bits} bits a pixel"
-        case "TIFF":
-            yield from _tiff_problems(image)
-
-
-def _tiff_problems(image: Image.Image) -> Iterator[str]:
-    tags: Any = image.tag_v2  # type: ignore[attr-defined]
-    depths = tags.get(258, (1,))
-    if set(depths) != {16 if image.mode in _WIDE_MODES else 8}:
-        yield f"the image has {'/'.join(map(str, depths))} bits a sample"
-    if len(depths) != len(image.getbands()) or tags.get(338, ()) != (2,) * ("A" in image.getbands()):
-        yield "the image has extra samples a pixel, or its colours are multiplied by alpha"
-    if set(tags.get(339, (1,))) != {1}:
-        yield "the samples are not unsigned integers"
-    if tags.get(262) not in (1, 2):
-        yield f"TIFF photometric interpretation {tags.get(262)} is not supported yet"

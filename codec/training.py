@@ -15,7 +15,7 @@ from ppyr.arguments import not_negative, positive
 from ppyr.calibration import calibrate
 from ppyr.collection import adapt
 from ppyr.errors import PpyrError, UnsupportedImageError
-from ppyr.imagefile import READABLE, read_image
+from ppyr.imagefile import READABLE, read_image_file
 from ppyr.models import configuration, modelfile
 from ppyr.models.export import export
 from ppyr.models.search import Search
@@ -178,12 +178,14 @@ def read_images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
     images = []
     for file, _ in expand(folder, READABLE, recursive=True):
         try:
-            image = read_image(file, strip=["all"])
+            found = read_image_file(file, strip=["all"])
+            found.check_plain()
         except (PpyrError, OSError) as error:
             reporter.note(f"{file} is left out: {describe(error, file)}")
             continue
-        if image.dtype != np.uint8 or image.shape[2:] not in ((), (3,)):
-            reporter.note(f"{file} is left out: it has alpha or more than 8 bits a sample")
+        image = found.samples
+        if found.bit_depth != 8 or image.shape[2:] not in ((), (3,)):
+            reporter.note(f"{file} is left out: it has alpha or other than 8 bits a sample")
             continue
         if min(image.shape[:2]) < side:
             height, width = image.shape[:2]

@@ -430,7 +430,7 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
 
     found = sections(data)
     last = next(n for n, (kind, _) in enumerate(found[1:], 1) if kind not in plain_metadata.KINDS)
-    plain_metadata.metadata(found[1:last], varint)
+    plain_metadata.metadata(found[1:last], varint, channels, bit_depth)
     kinds, payloads = zip(found[0], *found[last:], strict=True)
     index = payloads[0]
     numbers: list[int] = []

@@ -9,6 +9,8 @@ KINDS = {
     16: "ICC",
     17: "COLOUR",
     18: "ORIENTATION",
+    19: "PALETTE",
+    20: "TRANSPARENT",
     144: "EXIF",
     145: "XMP",
     146: "TEXT",
@@ -31,7 +33,10 @@ def require(condition: bool, rule: str) -> None:
 
 
 def metadata(
-    sections: list[tuple[int, bytes]], varint: Callable[[bytes, int], tuple[int, int]]
+    sections: list[tuple[int, bytes]],
+    varint: Callable[[bytes, int], tuple[int, int]],
+    channels: int,
+    bit_depth: int,
 ) -> dict[str, object]:
     """What kinds and payloads of sections with metadata say, by the names of the document.
 
@@ -51,6 +56,14 @@ def metadata(
         elif name == "ORIENTATION":
             require(len(payload) == 1 and 2 <= payload[0] <= 8, name)
             found[name] = payload[0]
+        elif name == "PALETTE":
+            require(channels == 1 and bit_depth <= 8, "PALETTE in such a file")
+            require(payload[0] < 2**bit_depth, "the number of entries")
+            found[name] = palette(payload)
+        elif name == "TRANSPARENT":
+            require(channels in (1, 3) and "PALETTE" not in found, "TRANSPARENT in such a file")
+            found[name] = tuple(numbers(payload, (2,) * channels))
+            require(max(found[name]) < 2**bit_depth, "samples of TRANSPARENT")  # type: ignore[call-overload]
         elif name == "RESOLUTION":
             unit, *parts = numbers(payload, (1, 4, 4, 4, 4))
             require(unit <= 3 and parts[1] > 0 and parts[3] > 0, name)
@@ -60,6 +73,16 @@ def metadata(
             require(0 < month <= 12 and 0 < day <= 31 and hour < 24 and minute < 60 and second <= 60, name)
             found[name] = (year, month, day, hour, minute, second)
     return found
+
+
+def palette(payload: bytes) -> tuple[tuple[int, ...], ...]:
+    """Red, green, blue and alpha of each entry."""
+    start = 1 + 3 * (payload[0] + 1)
+    alpha = payload[start:]
+    require(len(payload) >= start and len(alpha) <= payload[0] + 1, "the length of PALETTE")
+    return tuple(
+        (*payload[1 + 3 * n : 4 + 3 * n], alpha[n] if n < len(alpha) else 255) for n in range(payload[0] + 1)
+    )
 
 
 def inflated(payload: bytes, varint: Callable[[bytes, int], tuple[int, int]]) -> bytes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
-from ppyr.bitstream.metadata import Colour, Metadata, Resolution, Text, Unit
+from ppyr.bitstream.metadata import Colour, Metadata, Palette, Resolution, Text, Unit
 
 FULL = Metadata(
     icc=b"profile",
@@ -16,18 +18,24 @@ FULL = Metadata(
     resolution=Resolution((3000000, 10000), (1, 3), Unit.CENTIMETRE),
     time=(2024, 2, 29, 23, 59, 60),
 )
-"""Every field, with small values."""
+"""Every field that any image can have, with small values."""
+INDEXED = replace(FULL, palette=Palette(bytes(range(9)), b"\7"))
+"""The same and a palette of three colours, the first one nearly transparent."""
 
 
 @st.composite
-def any_metadata(draw: st.DrawFn) -> Metadata:
-    """Metadata with any values that are allowed, though small."""
+def any_metadata(draw: st.DrawFn, channels: int, bit_depth: int) -> Metadata:
+    """Metadata with any values that are allowed for an image, though small."""
+    palette = draw(st.none() | palettes(bit_depth)) if channels == 1 and bit_depth <= 8 else None
+    colour = st.tuples(*[st.integers(0, 2**bit_depth - 1)] * channels)
     number = st.integers(0, 2**32 - 1)
     fraction = st.tuples(number, st.integers(1, 2**32 - 1))
     return Metadata(
         icc=draw(st.binary(max_size=50)),
         colour=draw(st.none() | colours(number)),
         orientation=draw(st.none() | st.integers(2, 8)),
+        palette=palette,
+        transparent=draw(st.none() | colour) if channels % 2 and palette is None else None,
         exif=draw(st.binary(max_size=50).filter(lambda block: not block.startswith(b"Exif"))),
         xmp=draw(st.binary(max_size=50)),
         text=tuple(draw(st.lists(texts(), max_size=3))),
@@ -44,6 +52,12 @@ def any_metadata(draw: st.DrawFn) -> Metadata:
             )
         ),
     )
+
+
+@st.composite
+def palettes(draw: st.DrawFn, bit_depth: int) -> Palette:
+    size = draw(st.integers(1, 2**bit_depth))
+    return Palette(draw(st.binary(min_size=3 * size, max_size=3 * size)), draw(st.binary(max_size=size)))
 
 
 @st.composite

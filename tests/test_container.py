@@ -155,7 +155,7 @@ def containers(draw: st.DrawFn) -> Container:
         changes=draw(st.binary(max_size=200)),
         scaling=scaling,
         ancillary=tuple(draw(st.lists(st.tuples(unknown, st.binary(max_size=9)), max_size=3))),
-        metadata=draw(any_metadata()),
+        metadata=draw(any_metadata(header.channels, header.bit_depth)),
     )
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 import ppyr
-from ppyr.bitstream.container import HEADER_SIZE, Container, Header, pack, read_metadata, unpack
+from ppyr.bitstream.container import HEADER_SIZE, Container, Header, Scaling, pack, read_metadata, unpack
 from ppyr.bitstream.deflated import LARGEST
 from ppyr.bitstream.front import read_front
-from ppyr.bitstream.metadata import Colour, Metadata, Resolution, Text, Unit
+from ppyr.bitstream.metadata import Colour, Metadata, Palette, Resolution, Text, Unit
 from ppyr.bitstream.metasections import MetadataKind, pack_metadata
 from ppyr.bitstream.plain import Method
 from ppyr.bitstream.varint import write_varint
@@ -28,12 +28,12 @@ from ppyr.metadata import NO_METADATA, check_kinds, stripped, with_metadata
 from .photograph import crop
 from .plain_decoder import sections, varint
 from .plain_metadata import metadata as plain_metadata
-from .some_metadata import FULL
+from .some_metadata import FULL, INDEXED
 
 HEADER = Header(2, 1, 1, 8, bytes(16), bytes(16), 0)
 SMALL = Container(HEADER, 10, (Method.MODEL,), b"\x0a", ((b"",), (b"\x01\x02\x03\x04",)))
 FILE = pack(SMALL)
-WITH_ALL = pack(replace(SMALL, metadata=FULL))
+WITH_ALL = pack(replace(SMALL, metadata=INDEXED))
 INDEX_STOP = HEADER_SIZE + 10
 
 
@@ -51,10 +51,13 @@ def deflated(data: bytes, *, size: int | None = None) -> bytes:
     return write_varint(len(data) if size is None else size) + zlib.compress(data)
 
 
-PARTS = {kind: section(kind, payload) for kind, payload in pack_metadata(FULL)}
+PARTS = {kind: section(kind, payload) for kind, payload in pack_metadata(INDEXED)}
+CLEAR = Metadata(transparent=(7,))
+PAYLOADS = dict((*pack_metadata(INDEXED), *pack_metadata(CLEAR)))
 PLAIN = {
     MetadataKind.COLOUR: "01 8fb10000",
     MetadataKind.ORIENTATION: "06",
+    MetadataKind.PALETTE: "01 010203 040506 80",
     MetadataKind.RESOLUTION: "02 2c010000 01000000 4b000000 02000000",
     MetadataKind.TIME: "e807 02 1d 17 3b 3c",
 }
@@ -62,10 +65,11 @@ PLAIN = {
 
 
 def test_all_kinds_there_and_back() -> None:
-    assert list(PARTS) == list(MetadataKind)
+    assert sorted(PAYLOADS) == list(MetadataKind)
     assert file_of(*PARTS.values()) == WITH_ALL
-    assert unpack(WITH_ALL) == replace(SMALL, metadata=FULL)
-    assert read_metadata(WITH_ALL[:-16]) == FULL
+    assert unpack(WITH_ALL) == replace(SMALL, metadata=INDEXED)
+    assert read_metadata(WITH_ALL[:-16]) == INDEXED
+    assert unpack(pack(replace(SMALL, metadata=CLEAR))).metadata == CLEAR
     assert unpack(FILE).metadata == NO_METADATA
 
 
@@ -73,12 +77,15 @@ def test_frozen_payloads() -> None:
     metadata = Metadata(
         colour=Colour(gamma=45455),
         orientation=6,
+        palette=Palette(bytes([1, 2, 3, 4, 5, 6]), b"\x80"),
         resolution=Resolution((300, 1), (75, 2), Unit.INCH),
         time=(2024, 2, 29, 23, 59, 60),
     )
     assert {kind: payload.hex() for kind, payload in pack_metadata(metadata)} == {
         kind: text.replace(" ", "") for kind, text in PLAIN.items()
     }
+    ((_, payload),) = pack_metadata(Metadata(transparent=(1, 2, 258)))
+    assert payload.hex() == "010002000201"
     text = Metadata(text=(Text("é", "words"), Text("B", "猫", True, "ja", "訳")))
     ((_, payload),) = pack_metadata(text)
     inflated = bytes.fromhex("00 02c3a9 00 00 05776f726473  01 0142 026a61 03e8a8b3 03e78cab")
@@ -86,7 +93,7 @@ def test_frozen_payloads() -> None:
 
 
 def test_a_reader_of_the_document_finds_the_same() -> None:
-    found = plain_metadata(sections(WITH_ALL)[1:-3], varint)
+    found = plain_metadata(sections(WITH_ALL)[1:-3], varint, 1, 8)
     assert FULL.colour is not None
     assert FULL.resolution is not None
     assert found == {
@@ -98,6 +105,7 @@ def test_a_reader_of_the_document_finds_the_same() -> None:
         "mastering": FULL.colour.mastering,
         "light": FULL.colour.light,
         "ORIENTATION": 6,
+        "PALETTE": ((0, 1, 2, 7), (3, 4, 5, 255), (6, 7, 8, 255)),
         "EXIF": FULL.exif,
         "XMP": FULL.xmp,
         "TEXT": [("Title", "", "", "é", "simple"), ("Comment", "ja", "題名", "猫", "international")],
@@ -119,7 +127,7 @@ def test_every_flipped_bit_and_every_truncation() -> None:
 
 @pytest.mark.parametrize("kind", MetadataKind)
 def test_every_flipped_bit_under_a_right_checksum_is_an_error_or_something_else(kind: MetadataKind) -> None:
-    payload = dict(pack_metadata(FULL))[kind]
+    payload = PAYLOADS[kind]
     for position in range(8 * len(payload)):
         damaged = bytearray(payload)
         damaged[position // 8] ^= 1 << position % 8
@@ -129,7 +137,7 @@ def test_every_flipped_bit_under_a_right_checksum_is_an_error_or_something_else(
 
 @pytest.mark.parametrize("kind", MetadataKind)
 def test_no_section_twice_or_out_of_order(kind: MetadataKind) -> None:
-    part = PARTS[kind]
+    part = section(kind, PAYLOADS[kind])
     last = PARTS[MetadataKind.TIME]
     orders = [[part, part], [last, part]]
     for parts in orders:
@@ -149,7 +157,7 @@ def test_unknown_ancillary_sections_may_stand_between() -> None:
     note = section(200, b"note")
     parts = [note, *(data for part in PARTS.values() for data in (part, note))]
     found = unpack(file_of(*parts))
-    assert found == replace(SMALL, metadata=FULL, ancillary=((200, b"note"),) * (1 + len(PARTS)))
+    assert found == replace(SMALL, metadata=INDEXED, ancillary=((200, b"note"),) * (1 + len(PARTS)))
     assert pack(found) == file_of(*PARTS.values(), *[note] * (1 + len(PARTS)))
 
 
@@ -189,6 +197,14 @@ SIMPLE = b"\0\1K\0\0\1t"
         (MetadataKind.ORIENTATION, b"\1"),
         (MetadataKind.ORIENTATION, b"\x09"),
         (MetadataKind.ORIENTATION, b"\2\2"),
+        (MetadataKind.PALETTE, b""),
+        (MetadataKind.PALETTE, b"\0ab"),
+        (MetadataKind.PALETTE, b"\0abcde"),
+        (MetadataKind.PALETTE, b"\xff" + bytes(767)),
+        (MetadataKind.TRANSPARENT, b""),
+        (MetadataKind.TRANSPARENT, b"\0"),
+        (MetadataKind.TRANSPARENT, b"\0\0\0"),
+        (MetadataKind.TRANSPARENT, bytes(8)),
         (TEXT, deflated(b"\2\1K\0\0\1t")),
         (TEXT, deflated(b"\0\0\0\0\1t")),
         (TEXT, deflated(b"\0\x50" + b"k" * 80 + b"\0\0\1t")),
@@ -226,7 +242,41 @@ def test_payloads_that_do_not_belong(kind: MetadataKind, payload: bytes) -> None
         assert caught.value.expected is not None
         assert caught.value.found is not None
     with pytest.raises((ValueError, zlib.error, IndexError)):
-        plain_metadata(sections(data)[1:-3], varint)
+        plain_metadata(sections(data)[1:-3], varint, 1, 8)
+
+
+PALETTE, TRANSPARENT = section(MetadataKind.PALETTE, b"\2" + bytes(9)), section(20, b"\3\0")
+
+
+@pytest.mark.parametrize(
+    ("part", "channels", "depth"),
+    [
+        (PALETTE, 2, 8),
+        (PALETTE, 3, 8),
+        (PALETTE, 1, 9),
+        (PALETTE, 1, 1),
+        (PALETTE + TRANSPARENT, 1, 8),
+        (TRANSPARENT, 2, 8),
+        (TRANSPARENT, 3, 8),
+        (TRANSPARENT, 1, 1),
+        (section(MetadataKind.TRANSPARENT, bytes(6)), 1, 8),
+        (section(MetadataKind.TRANSPARENT, bytes(6)), 4, 8),
+    ],
+)
+def test_what_the_samples_mean_goes_with_the_header(part: bytes, channels: int, depth: int) -> None:
+    header = Header(1, 1, channels, depth, bytes(16), bytes(16), 0)
+    scaling = None if depth <= 8 else Scaling(8, ())
+    size = channels * header.raster.dtype.itemsize
+    methods = (Method.CONSTANT,) * header.raster.components
+    file = pack(Container(header, 10, methods, bytes(size), (), scaling=scaling))
+    stop = len(file) - 6 - 6 - size
+    data = file[:stop] + part + file[stop:]
+    unpack(file)
+    for look in (unpack, read_metadata):
+        with pytest.raises(FormatError):
+            look(data)
+    with pytest.raises(ValueError, match=r"PALETTE|TRANSPARENT|number of entries|length of"):
+        plain_metadata(sections(data)[1:-2], varint, channels, depth)
 
 
 def test_the_largest_profile() -> None:
@@ -240,6 +290,14 @@ WRONG: list[tuple[type, dict[str, Any]]] = [
     (Metadata, {"orientation": 1}),
     (Metadata, {"time": (1, 1, 1, 1, 1)}),
     (Metadata, {"time": (2**16, 1, 1, 1, 1, 1)}),
+    (Metadata, {"transparent": ()}),
+    (Metadata, {"transparent": (1, 2)}),
+    (Metadata, {"transparent": (2**16,)}),
+    (Metadata, {"transparent": (1,), "palette": Palette(b"rgb")}),
+    (Palette, {"colours": b""}),
+    (Palette, {"colours": b"rgbr"}),
+    (Palette, {"colours": bytes(771)}),
+    (Palette, {"colours": b"rgb", "alpha": b"aa"}),
     (Resolution, {"x": (2**32, 1), "y": (1, 1), "unit": Unit.INCH}),
     (Resolution, {"x": (1, 1), "y": (-1, 1), "unit": Unit.INCH}),
     (Resolution, {"x": (1, 1), "y": (1, 1), "unit": 4}),
@@ -273,6 +331,8 @@ def test_metadata_without_some_kinds() -> None:
     assert stripped(metadata, ["exif"]) == replace(FULL, exif=b"")
     assert stripped(metadata, ["text"]) == replace(FULL, text=(raw,), time=None)
     assert stripped(metadata, ["xmp", "orientation", "other"]) == replace(metadata, xmp=b"", orientation=None)
+    assert stripped(INDEXED, ["all"]) == Metadata(palette=INDEXED.palette)
+    assert stripped(replace(CLEAR, xmp=b"x"), ["all"]) == CLEAR
     with pytest.raises(ValueError, match="colour"):
         check_kinds(["colour"])
 

@@ -61,7 +61,7 @@ def tagged(tags: Tags, **options: Any) -> bytes:
 
 
 def read(data: bytes, **options: Any) -> Metadata:
-    return read_image_file(io.BytesIO(data), **options)[1]
+    return read_image_file(io.BytesIO(data), **options).metadata
 
 
 def ascii_tag(text: str) -> tuple[int, int, bytes]:
@@ -385,7 +385,8 @@ def test_unknown_kinds_of_metadata_are_an_error() -> None:
 def test_a_large_profile_of_a_png_is_carried() -> None:
     profile = bytes(5 << 20)
     data = image_bytes(RGB, ".png", Metadata(icc=profile))
-    image, found = read_image_file(io.BytesIO(data))
+    file = read_image_file(io.BytesIO(data))
+    image, found = file.samples, file.metadata
     assert np.array_equal(image, RGB)
     assert found == Metadata(icc=profile)
 
@@ -394,14 +395,16 @@ def test_a_large_profile_of_a_png_is_carried() -> None:
 @pytest.mark.parametrize("turned", range(1, 9))
 def test_turned_pixels_stay_as_they_are_stored(turned: int, order: str, big: bool) -> None:
     tag = 3, 1, struct.pack(f"{order}H", turned)
-    image, found = read_image_file(io.BytesIO(tagged({274: tag}, order=order, big=big)))
+    file = read_image_file(io.BytesIO(tagged({274: tag}, order=order, big=big)))
+    image, found = file.samples, file.metadata
     assert image.tolist() == ROWS
     assert found == (NO_METADATA if turned == 1 else Metadata(orientation=turned))
 
 
 def test_xmp_does_not_turn_pixels() -> None:
     packet = b'<x tiff:Orientation="6"/>'
-    image, found = read_image_file(io.BytesIO(tagged({700: (1, len(packet), packet)})))
+    file = read_image_file(io.BytesIO(tagged({700: (1, len(packet), packet)})))
+    image, found = file.samples, file.metadata
     assert image.tolist() == ROWS
     assert found == Metadata(xmp=packet)
 
@@ -469,7 +472,8 @@ HELD = {
 @pytest.mark.parametrize("suffix", HELD)
 def test_what_a_format_can_hold_comes_back(suffix: str) -> None:
     data = image_bytes(RGB, suffix, HELD[suffix])
-    image, found = read_image_file(io.BytesIO(data))
+    file = read_image_file(io.BytesIO(data))
+    image, found = file.samples, file.metadata
     assert found == HELD[suffix]
     assert np.array_equal(image, RGB)
     assert read(image_bytes(RGB, suffix, HELD[suffix]), strip=["all"]) == NO_METADATA

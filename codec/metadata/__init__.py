@@ -14,13 +14,15 @@ from collections.abc import Collection
 from dataclasses import fields, replace
 from pathlib import Path
 
-from ppyr.bitstream.metadata import NO_METADATA, Colour, Metadata, Resolution, Text, Unit
+from ppyr.bitstream.metadata import NO_METADATA, Colour, Metadata, Palette, Resolution, Text, Unit
 
 __all__ = [
     "KINDS",
+    "MEANING",
     "NO_METADATA",
     "Colour",
     "Metadata",
+    "Palette",
     "Resolution",
     "Text",
     "Unit",
@@ -34,6 +36,9 @@ __all__ = [
 
 KINDS = ("exif", "xmp", "icc", "text", "dpi", "orientation", "other")
 """Kinds with a name; `icc` is all that says how samples are meant as colours, `other` what is not carried."""
+
+MEANING = ("palette", "transparent")
+"""Fields that say what the samples are; they are of no kind, and nothing strips them."""
 
 _KINDS_OF_FIELDS = {"colour": "icc", "resolution": "dpi", "time": "text"}
 _KINDS_OF_TEXT = {
@@ -87,7 +92,7 @@ def check_kinds(kinds: Collection[str]) -> None:
 
 
 def kind_of(field: str) -> str:
-    """The kind that a field of `Metadata` belongs to."""
+    """The kind that a field of `Metadata` belongs to; its own name if it is of none."""
     return _KINDS_OF_FIELDS.get(field, field)
 
 
@@ -97,14 +102,14 @@ def kind_of_text(keyword: str) -> str:
 
 
 def stripped(metadata: Metadata, kinds: Collection[str]) -> Metadata:
-    """The metadata without some kinds; "all" is every kind.
+    """The metadata without some kinds; "all" is every kind. What is `MEANING` stays.
 
     Raises:
         ValueError: as for `check_kinds`.
     """
     check_kinds(kinds)
     if "all" in kinds:
-        return NO_METADATA
+        return Metadata(**{name: getattr(metadata, name) for name in MEANING})
     text = tuple(text for text in metadata.text if kind_of_text(text.keyword) not in kinds)
     names = (field.name for field in fields(metadata) if field.name != "text")
     kept = {name: getattr(metadata, name) for name in names if kind_of(name) not in kinds}

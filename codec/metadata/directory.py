@@ -241,9 +241,9 @@ def _pad(file: bytearray) -> None:
 
 
 _LITTLE = _Form("<", big=False)
-# Pillow reads no big-endian BigTIFF.
 _FORMS = {
     b"II*\0": _LITTLE,
     b"MM\0*": _Form(">", big=False),
     b"II+\0": _Form("<", big=True),
+    b"MM\0+": _Form(">", big=True),
 }

@@ -12,7 +12,7 @@ class Find:
     """Something beside the pixels.
 
     Attributes:
-        kind: one of `ppyr.metadata.KINDS`.
+        kind: one of `ppyr.metadata.KINDS`, or "" for what says what the samples are.
         name: what the file calls it.
         field: of `ppyr.Metadata`, or "" if it can not be carried.
         make: gives the value of the field, one item for `text`, attributes and their values for `colour`;

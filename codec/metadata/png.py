@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ppyr.bitstream.deflated import LARGEST
-from ppyr.metadata import Metadata, Resolution, Text, Unit, kind_of_text
+from ppyr.metadata import Metadata, Palette, Resolution, Text, Unit, kind_of_text
 from ppyr.metadata.find import Find
 from ppyr.metadata.walkers import PNG_SIGNATURE, png_chunk, png_chunks
 
@@ -27,17 +27,19 @@ _COLOUR = {
     b"gAMA": ("gamma", struct.Struct(">I")),
     b"cHRM": ("chromaticities", struct.Struct(">8I")),
 }
-_CARRIED = {b"iCCP", b"eXIf", b"pHYs", b"tIME", *_TEXT, *_COLOUR}
 _XMP = b"XML:com.adobe.xmp" + bytes(5)  # not compressed, no language, no translation
 _UNITS = {0: Unit.NONE, 1: Unit.METRE}
 _DENSITY = struct.Struct(">2IB")
 _TIME = struct.Struct(">H5B")
-_BEHIND_HEADER = len(PNG_SIGNATURE) + 25
+_INDEXED = 3
+_TRANSPARENT = {0: 1, 2: 3}  # colour types whose tRNS is a colour, and its samples
 
 
 def find_in_png(data: bytes) -> Iterator[Find]:
     """Find what the chunks hold beside pixels."""
-    for kind, body in png_chunks(data):
+    chunks = list(png_chunks(data))
+    yield from _find_meaning(chunks)
+    for kind, body in chunks:
         name = kind.decode("latin-1")
         if kind in _PIXELS:
             continue
@@ -62,18 +64,33 @@ def find_in_png(data: bytes) -> Iterator[Find]:
             yield Find("other", name or "data after the end")
 
 
-def png_without(data: bytes) -> bytes:
-    """A PNG file without what can be carried; data after its end go as well."""
-    if all(kind and kind not in _CARRIED for kind, _ in png_chunks(data)):
-        return data
-    kept = (png_chunk(kind, body) for kind, body in png_chunks(data) if kind and kind not in _CARRIED)
-    return b"".join((PNG_SIGNATURE, *kept))
+def _find_meaning(chunks: Sequence[tuple[bytes, bytes]]) -> Iterator[Find]:
+    """Find what says what the samples are."""
+    depth, colour_type = chunks[0][1][8:10]
+    palettes, transparent = ([body for kind, body in chunks if kind == name] for name in (b"PLTE", b"tRNS"))
+    if colour_type == _INDEXED:
+        yield Find("", "palette", "palette", partial(_read_palette, palettes, transparent))
+        return
+    if palettes:
+        yield Find("other", "PLTE of an image without a palette")
+    if transparent:
+        make = partial(_read_transparent, transparent, _TRANSPARENT.get(colour_type, 0), depth)
+        yield Find("", "transparent colour", "transparent", make)
 
 
 def png_with(data: bytes, metadata: Metadata) -> bytes:
-    """A PNG file with metadata that it can hold, in front of palette and pixels as PNG demands."""
-    chunks = b"".join(png_chunk(kind, body) for kind, body in _chunks(metadata))
-    return data[:_BEHIND_HEADER] + chunks + data[_BEHIND_HEADER:]
+    """A PNG file with metadata that it can hold, in front of the pixels, with their palette for its own."""
+    file = PNG_SIGNATURE
+    for kind, body in png_chunks(data):
+        palette = metadata.palette if kind == b"PLTE" else None
+        file += png_chunk(kind, body if palette is None else palette.colours)
+        if palette and palette.alpha:
+            file += png_chunk(b"tRNS", palette.alpha)
+        if kind == b"IHDR" and metadata.transparent:
+            file += png_chunk(b"tRNS", struct.pack(f">{len(metadata.transparent)}H", *metadata.transparent))
+        if kind == b"IHDR":
+            file += b"".join(png_chunk(added, about) for added, about in _chunks(metadata))
+    return file
 
 
 def png_resolution(resolution: Resolution) -> Resolution | None:
@@ -93,6 +110,20 @@ def png_resolution(resolution: Resolution) -> Resolution | None:
         numbers.append(whole)
     unit = Unit.NONE if resolution.unit == Unit.NONE else Unit.METRE
     return Resolution((numbers[0], 1), (numbers[1], 1), unit)
+
+
+def _read_palette(palettes: Sequence[bytes], transparent: Sequence[bytes]) -> Palette:
+    (colours,) = palettes
+    (alpha,) = transparent or [b""]
+    return Palette(colours, alpha)
+
+
+def _read_transparent(transparent: Sequence[bytes], count: int, depth: int) -> tuple[int, ...]:
+    (body,) = transparent
+    samples = struct.unpack(f">{count}H", body)
+    if not samples or max(samples) >> depth:
+        raise ValueError(f"{samples}, where {depth} bits belong")
+    return samples
 
 
 def _read_colour(kind: bytes, body: bytes) -> dict[str, int | tuple[int, ...]]:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ppyr.errors import UnsupportedImageError
-from ppyr.metadata import Colour, Metadata, Resolution, Text, Unit
-from ppyr.metadata.directory import is_tiff
+from ppyr.images import pillow, pnm, unsupported
+from ppyr.metadata import Colour, Metadata, Palette, Resolution, Text, Unit
 from ppyr.metadata.find import Find
-from ppyr.metadata.png import find_in_png, png_without
-from ppyr.metadata.tiff import find_in_tiff, tiff_without
-from ppyr.metadata.walkers import PNG_SIGNATURE, pnm_header, webp_chunks
-
-if TYPE_CHECKING:
-    from PIL import Image
+from ppyr.metadata.png import find_in_png
+from ppyr.metadata.tiff import find_in_tiff
+from ppyr.metadata.walkers import webp_chunks
 
 _EXIF_PREFIX = b"Exif\0\0"
 _WEBP_PIXELS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF"}
@@ -31,34 +29,24 @@ _BMP_PIXELS_PER_METRE = 39.3701  # for one dpi
 _PNM_COMMENT = re.compile(rb"#([^\r\n]*)")
 
 
-def carried(image: Image.Image, data: bytes, strip: Collection[str] = ()) -> Metadata:
+def carried(data: bytes, form: str, strip: Collection[str] = ()) -> Metadata:
     """What a file carries beside pixels, without the kinds to leave out.
 
     Args:
-        image: what `pixels_only` leaves of the file, as Pillow opened it.
-        data: the whole file, in one of the formats of `ppyr.imagefile`.
+        data: the whole file.
+        form: its format: PNG, TIFF, WEBP, BMP, JPEG or PNM.
         strip: kinds to leave out.
 
     Raises:
         UnsupportedImageError: there is more, which can not be carried; `found` has the names by kind.
     """
-    if image.format in _FINDERS:
-        return _collected(_FINDERS[image.format](data), strip)
-    return _collected(_FINDERS_OF_IMAGES[image.format or ""](image, data), strip)
-
-
-def stated(data: bytes, form: str) -> Metadata:
-    """What a file that was written as PNG, TIFF, WebP or BMP carries; raises as `carried` does."""
-    return _collected(_FINDERS[form](data), ())
-
-
-def _collected(finds: Iterator[Find], strip: Collection[str]) -> Metadata:
+    finds = _FINDERS[form](data)
     refused: defaultdict[str, list[str]] = defaultdict(list)
     single: dict[str, Any] = {}
     colour: dict[str, Any] = {}
     text: list[Text] = []
     for find in finds:
-        if find.kind in strip or "all" in strip:
+        if find.kind and (find.kind in strip or "all" in strip):
             continue
         try:
             value = find.make()
@@ -72,7 +60,9 @@ def _collected(finds: Iterator[Find], strip: Collection[str]) -> Metadata:
                 single[find.field] = value
             else:
                 refused[find.kind].append(find.name)
-        except (ValueError, LookupError, struct.error, zlib.error):
+        except (ValueError, LookupError, struct.error, zlib.error) as error:
+            if not find.kind:
+                raise unsupported(f"the {find.name} can not be kept ({error})") from error
             refused[find.kind].append(find.name)
     if refused:
         listing = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in sorted(refused.items()))
@@ -82,13 +72,6 @@ def _collected(finds: Iterator[Find], strip: Collection[str]) -> Metadata:
             found=dict(refused),
         )
     return Metadata(**single, text=tuple(text), colour=Colour(**colour) if colour else None)
-
-
-def pixels_only(data: bytes) -> bytes:
-    """An image file without what Pillow would act on, such as a TIFF's orientation, or stumble over."""
-    if data.startswith(PNG_SIGNATURE):
-        return png_without(data)
-    return tiff_without(data) if is_tiff(data) else data
 
 
 def _webp(data: bytes) -> Iterator[Find]:
@@ -107,8 +90,10 @@ def _webp_body(field: str, body: bytes | None) -> bytes:
     return body.removeprefix(_EXIF_PREFIX) if field == "exif" else body
 
 
-def _jpeg(image: Image.Image, _: bytes) -> Iterator[Find]:
-    segments: list[tuple[str, bytes]] = image.applist  # type: ignore[attr-defined]
+def _jpeg(data: bytes) -> Iterator[Find]:
+    with pillow.opened(data, ["JPEG"]) as image:
+        segments: list[tuple[str, bytes]] = image.applist  # type: ignore[attr-defined]
+        profile = image.info.get("icc_profile")
     first_part = True
     for marker, body in segments:
         if marker == "COM":
@@ -123,7 +108,7 @@ def _jpeg(image: Image.Image, _: bytes) -> Iterator[Find]:
             yield Find("xmp", "extended XMP")
         elif body.startswith(b"ICC_PROFILE\0"):
             if first_part:
-                yield Find("icc", "ICC profile", "icc", partial(_assembled, image.info.get("icc_profile")))
+                yield Find("icc", "ICC profile", "icc", partial(_assembled, profile))
             first_part = False
         elif not body.startswith(b"Adobe"):
             yield Find("other", marker)
@@ -158,6 +143,8 @@ def _comment(words: bytes) -> Text:
 
 
 def _bmp(data: bytes) -> Iterator[Find]:
+    from PIL.BmpImagePlugin import BmpImageFile
+
     header_size, x, y, space = struct.unpack_from("<I20x2i24xI", data.ljust(74, b"\0"), 14)
     if header_size >= 40 and any(
         round(density / _BMP_PIXELS_PER_METRE) not in _BMP_DEFAULT_DPI for density in (x, y)
@@ -166,14 +153,23 @@ def _bmp(data: bytes) -> Iterator[Find]:
     if header_size >= 108 and space not in (0x73524742, 0x57696E20):
         yield Find("icc", "colour space")
 
+    with BmpImageFile(io.BytesIO(data)) as image:  # as `Image.open`, but for images of any size
+        if image.mode == "P" and image.palette is not None:
+            yield Find("", "palette", "palette", partial(_bmp_palette, *image.palette.getdata()))
 
-def _pnm(image: Image.Image, data: bytes) -> Iterator[Find]:
-    largest, header = pnm_header(data)
-    plain = data[:2] in (b"P2", b"P3")
-    for words in _PNM_COMMENT.findall(data if plain else data[:header]):
+
+def _bmp_palette(rawmode: str, entries: bytes) -> Palette:
+    """The palette of entries of blue, green and red, and one more byte in the mode BGRX."""
+    size = len(rawmode)
+    return Palette(b"".join(entries[at : at + 3][::-1] for at in range(0, len(entries), size)))
+
+
+def _pnm(data: bytes) -> Iterator[Find]:
+    file = pnm.opened(data)
+    end = pnm.end_of_samples(file, data)
+    for words in _PNM_COMMENT.findall(data if pnm.is_plain(data) else data[: file.dataoffset]):
         yield Find("text", "comment", "text", partial(_comment, words))
-    samples = image.width * image.height * len(image.getbands())
-    if not plain and len(data) > header + samples * (1 if largest < 256 else 2):
+    if len(data) > end:
         yield Find("other", "data after the image")
 
 
@@ -182,5 +178,6 @@ _FINDERS: dict[str, Callable[[bytes], Iterator[Find]]] = {
     "WEBP": _webp,
     "TIFF": find_in_tiff,
     "BMP": _bmp,
+    "JPEG": _jpeg,
+    "PNM": _pnm,
 }
-_FINDERS_OF_IMAGES: dict[str, Callable[[Image.Image, bytes], Iterator[Find]]] = {"JPEG": _jpeg, "PPM": _pnm}

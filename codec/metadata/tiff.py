@@ -6,11 +6,14 @@ from collections.abc import Collection, Iterator
 from functools import partial
 
 from ppyr.errors import UnsupportedImageError
-from ppyr.metadata import Metadata, Resolution, Text, Unit
+from ppyr.metadata import Metadata, Palette, Resolution, Text, Unit
 from ppyr.metadata import directory as tiff
 from ppyr.metadata.find import Find
 
-_LAYOUT = {*range(254, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(322, 326), 338, 339}
+_PHOTOMETRIC, _COLOURS = 262, 320
+_LAYOUT = {*range(254, 260), _PHOTOMETRIC, 266, 273, *range(277, 280), 284, 292, 293, 317}
+_LAYOUT |= {*range(322, 326), 338, 339, 347}
+_INDEXED = b"\3\0"
 _TEXT = {
     269: "Document Name",
     270: "Description",
@@ -34,6 +37,16 @@ _CARRIED = {*_TEXT, *(tiff.ORIENTATION, tiff.XMP, tiff.EXIF, tiff.GPS), *(_X, _Y
 def find_in_tiff(data: bytes) -> Iterator[Find]:
     """Find what the tags hold beside pixels."""
     directory = tiff.read_directory(data)
+    if _is_indexed(directory):
+        yield Find("", "palette", "palette", partial(_read_palette, directory))
+    yield from _find_tags(directory)
+    if any(tag in directory for tag in (_X, _Y, _UNIT)):
+        yield Find("dpi", "TIFF tags 282, 283, 296", "resolution", partial(_read_resolution, directory))
+    if tiff.EXIF in directory or tiff.GPS in directory:
+        yield Find("exif", "Exif and GPS directories", "exif", partial(tiff.exif_block, directory))
+
+
+def _find_tags(directory: tiff.Directory) -> Iterator[Find]:
     for tag in directory:
         name = f"TIFF tag {tag}"
         if tag in _TEXT:
@@ -46,22 +59,25 @@ def find_in_tiff(data: bytes) -> Iterator[Find]:
             yield Find("xmp", name, "xmp", partial(_read_bytes, directory, tag))
         elif tag in _COLOUR:
             yield Find("icc", name)
-        elif tag not in {*_LAYOUT, *_CARRIED}:
+        elif tag not in {*_LAYOUT, *_CARRIED} and not (tag == _COLOURS and _is_indexed(directory)):
             yield Find("other", name)
-    if any(tag in directory for tag in (_X, _Y, _UNIT)):
-        yield Find("dpi", "TIFF tags 282, 283, 296", "resolution", partial(_read_resolution, directory))
-    if tiff.EXIF in directory or tiff.GPS in directory:
-        yield Find("exif", "Exif and GPS directories", "exif", partial(tiff.exif_block, directory))
 
 
-def tiff_without(data: bytes) -> bytes:
-    """A TIFF file without what can be carried."""
-    return tiff.rewritten(data, drop=_CARRIED)
+def _is_indexed(directory: tiff.Directory) -> bool:
+    photometric = directory.get(_PHOTOMETRIC)
+    return isinstance(photometric, tiff.Entry) and photometric.data[:2] == _INDEXED
+
+
+def layout_only(data: bytes) -> bytes:
+    """A TIFF file whose first directory says nothing but how the pixels are stored."""
+    return tiff.rewritten(data, drop=tiff.read_directory(data).keys() - _LAYOUT)
 
 
 def tiff_with(data: bytes, metadata: Metadata) -> bytes:
-    """A TIFF file with metadata that it can hold."""
-    return tiff.rewritten(data, add=dict(_entries(metadata)))
+    """A TIFF file with metadata that it can hold, in place of its own."""
+    return tiff.rewritten(
+        data, drop=_CARRIED, add={**_palette_entries(metadata.palette), **dict(_entries(metadata))}
+    )
 
 
 def tiff_text(texts: Collection[Text]) -> Iterator[tuple[Text, Text | None]]:
@@ -97,6 +113,22 @@ def _value(directory: tiff.Directory, tag: int, *types: int) -> tiff.Entry:
     if not isinstance(entry, tiff.Entry) or entry.type not in types:
         raise ValueError(f"tag {tag} is of another type")
     return entry
+
+
+def _read_palette(directory: tiff.Directory) -> Palette:
+    entries = _value(directory, _COLOURS, tiff.SHORT).numbers()
+    if any(entry % 257 for entry in entries):
+        raise ValueError("its entries have 16 bits that are not twice the same byte")
+    size = len(entries) // 3
+    return Palette(bytes(entry // 257 for part in range(size) for entry in entries[part::size]))
+
+
+def _palette_entries(palette: Palette | None) -> dict[int, tiff.Entry]:
+    if palette is None:
+        return {}
+    planes = b"".join(palette.colours[part::3] for part in range(3))
+    colours = bytes(byte for byte in planes for _ in range(2))
+    return {_PHOTOMETRIC: tiff.Entry(tiff.SHORT, _INDEXED), _COLOURS: tiff.Entry(tiff.SHORT, colours)}
 
 
 def _read_text(directory: tiff.Directory, tag: int) -> Text:

@@ -1,16 +1,13 @@
-"""The parts that PNG, WebP and PNM files are made of, as far as Pillow does not tell."""
+"""The parts that PNG and WebP files are made of, as far as Pillow does not tell."""
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator
 
 from ppyr.errors import UnsupportedImageError
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-_PNM_HEADER = re.compile(rb"P[2356](?:(?:\s|#[^\r\n]*[\r\n])+(\d+)){3}")
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -70,15 +67,3 @@ def webp_size(data: bytes) -> tuple[int, int] | None:
 
 def _number(data: bytes) -> int:
     return int.from_bytes(data, "little")
-
-
-def pnm_header(data: bytes) -> tuple[int, int]:
-    """Return the largest sample value that a PGM or PPM header states, and the length of the header.
-
-    Raises:
-        UnsupportedImageError: the header can not be read.
-    """
-    match = _PNM_HEADER.match(data)
-    if match is None:
-        raise UnsupportedImageError("the PNM header can not be read: get an undamaged copy", offset=0)
-    return int(match[1]), match.end() + 1

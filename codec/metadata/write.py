@@ -12,13 +12,14 @@ from ppyr.metadata.png import png_resolution, png_with
 from ppyr.metadata.tiff import is_tiff_exif, tiff_resolution, tiff_text, tiff_with
 
 _HELD = {
-    "PNG": {"icc", "colour", "exif", "xmp", "text", "resolution", "time"},
-    "TIFF": {"icc", "orientation", "exif", "xmp", "text", "resolution"},
+    "PNG": {"palette", "transparent", "icc", "colour", "exif", "xmp", "text", "resolution", "time"},
+    "TIFF": {"palette", "icc", "orientation", "exif", "xmp", "text", "resolution"},
     "WEBP": {"icc", "exif", "xmp"},
-    "BMP": {"resolution"},
-    "PPM": set(),
+    "BMP": {"palette", "resolution"},
+    "PNM": set(),
 }
-"""Fields of `Metadata` that the formats of Pillow can hold, though not with every value."""
+"""Fields of `Metadata` that the formats can hold, though not with every value."""
+_NAMES = {"palette": "this palette", "transparent": "a transparent colour"}
 
 _ALTERNATIVES = {".png": "PNG", ".tif": "TIFF"}
 
@@ -28,7 +29,7 @@ def fitted(metadata: Metadata, form: str) -> Metadata:
 
     Args:
         metadata: what a .ppyr file holds.
-        form: a format of Pillow, one of `ppyr.imagefile.WRITABLE`.
+        form: a format, one of `ppyr.imagefile.WRITABLE`.
 
     Returns:
         The same, with the resolution in a unit of the format: where it knows only whole pixels a metre, it is
@@ -40,6 +41,11 @@ def fitted(metadata: Metadata, form: str) -> Metadata:
     fitting, lost = _fit(metadata, form)
     if not lost:
         return fitting
+    if meaning := [name for field, name in _NAMES.items() if field in lost]:
+        raise UnsupportedImageError(
+            f"a {form} file can not hold {meaning[0]}, without which the samples mean nothing: write .png",
+            found=lost,
+        )
     listing = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in sorted(lost.items()))
     others = [suffix for suffix, other in _ALTERNATIVES.items() if not _fit(metadata, other)[1]]
     raise UnsupportedImageError(
@@ -60,7 +66,7 @@ def save_options(metadata: Metadata, form: str) -> dict[str, Any]:
 
 
 def attached(data: bytes, metadata: Metadata, form: str) -> bytes:
-    """An image file with the fitted metadata that Pillow did not write."""
+    """An image file with the fitted metadata that the library did not write."""
     if form == "PNG":
         return png_with(data, metadata)
     return tiff_with(data, metadata) if form == "TIFF" else data
@@ -86,6 +92,8 @@ def _fit(metadata: Metadata, form: str) -> tuple[Metadata, dict[str, list[str]]]
 def _holds(metadata: Metadata, name: str, form: str) -> bool:
     if name not in _HELD[form]:
         return False
+    if metadata.palette and name == "palette" and form != "PNG":
+        return not metadata.palette.alpha
     if name == "xmp" and form == "PNG":
         return _is_utf8(metadata.xmp)
     if name == "exif" and form == "TIFF":
