@@ -98,7 +98,8 @@ def read_image_file(
     Args:
         source: a path or an open binary file.
         strip: kinds of metadata to leave out, of `ppyr.metadata.KINDS`, or all.
-        max_pixels: the largest image to read; None leaves Pillow's own limit alone in force.
+        max_pixels: the largest image to read; None for `PIL.Image.MAX_IMAGE_PIXELS`. More than twice that
+            are refused with any limit.
 
     Returns:
         (H, W) for gray or (H, W, C), C of 2 for gray and alpha, 3 for RGB, 4 for RGBA; uint8, or uint16 for
@@ -116,7 +117,8 @@ def read_image_file(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            if max_pixels is None:
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(pixels_only(data)), formats=_READ_FORMATS) as image:
                 _check_size(image, max_pixels)
                 _check_kind(image, data)
@@ -125,7 +127,9 @@ def read_image_file(
     except (ImageTooLargeError, UnsupportedImageError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLargeError(f"{str(error).rstrip('.')}: allow more with --max-pixels") from error
+        raise ImageTooLargeError(
+            f"{str(error).rstrip('.')}: allow more with --max-pixels, in Python by PIL.Image.MAX_IMAGE_PIXELS"
+        ) from error
     except UnidentifiedImageError as error:
         raise UnsupportedImageError(
             "this is no PNG, TIFF, WebP, PPM, PGM, BMP or JPEG image: convert it to PNG first"

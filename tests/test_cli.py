@@ -281,9 +281,11 @@ def test_options_reach_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(files, "compress_file", look)
     words = "--model other --embed --time-budget 2.5 --backend reference --no-verify --strip exif,dpi"
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)  # the command line has a limit of its own
     assert main(["compress", "-q", *words.split(), "photo.png"]) == 0
+    assert DEFAULT_MAX_PIXELS == Image.MAX_IMAGE_PIXELS
     assert main(["compress", "-qf", "--max-pixels", "0", "photo.png"]) == 0
+    assert Image.MAX_IMAGE_PIXELS is None
     assert seen[0] == {
         "effort": None,
         "model": "other",
