@@ -6,6 +6,7 @@ import io
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import ReferenceType, WeakSet, ref
@@ -15,8 +16,8 @@ import pytest
 from PIL import Image, ImageFile
 
 import ppyr
-from ppyr import coding
-from ppyr.bitstream.container import HEADER_SIZE, Container, Header, Layout, pack
+from ppyr import coding, pyramid
+from ppyr.bitstream.container import HEADER_SIZE, Container, Header, Layout, pack, read_header, unpack
 from ppyr.cli import main
 from ppyr.coding import decode, decodes_to, encode_changed
 from ppyr.errors import ImageTooLargeError
@@ -85,11 +86,10 @@ def test_what_is_computed_of_one_tile_is_gone_before_the_next(
 def test_one_pyramid_is_there_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[ReferenceType[np.ndarray]] = []
     before: list[int] = []
-    build = coding.build
 
     def counted(image: Any, bit_depth: int) -> Any:
         before.append(sum(fine() is not None for fine in made))
-        coarsest, fines = build(image, bit_depth)
+        coarsest, fines = pyramid.build(image, bit_depth)
         made.extend(map(ref, fines))
         return coarsest, fines
 
@@ -101,9 +101,9 @@ def test_one_pyramid_is_there_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_decoding_makes_one_image_and_comparing_none(monkeypatch: pytest.MonkeyPatch) -> None:
     image = squares(1500, 1100)
-    monkeypatch.setattr(coding, "_decoded_units", lambda *_: ((unit, unit.of(image)) for unit in parts))
     header = Picture.of(image).header
     parts = units(header, 9)
+    monkeypatch.setattr(coding, "_decoded_units", lambda *_: ((unit, unit.of(image)) for unit in parts))
     layout = Layout(header, 9)
     levels = ((b"",) * layout.units,) * layout.level_count
     data = pack(Container(header, 9, bytes(layout.coarsest_size), levels))
@@ -128,9 +128,9 @@ def test_a_digest_that_fits_is_not_believed() -> None:
     """Decoded to other pixels than the header promises, a file is found out by the pixels."""
     other = IMAGE.copy()
     other[-1, -1, 2] ^= 1
-    container = coding.unpack(encoded(other))
-    header = Header(**{**vars(container.header), "pixel_digest": coding.read_header(DATA).pixel_digest})
-    assert not decodes_to(pack(Container(**{**vars(container), "header": header})), IMAGE)
+    container = unpack(encoded(other))
+    header = replace(container.header, pixel_digest=read_header(DATA).pixel_digest)
+    assert not decodes_to(pack(replace(container, header=header)), IMAGE)
 
 
 def test_a_file_is_joined_from_its_streams_at_once() -> None:
@@ -171,7 +171,7 @@ def claiming_file() -> bytes:
 
 
 @pytest.mark.parametrize("limit", [{}, {"max_pixels": HUGE * HUGE - 1}])
-def test_claims_of_many_pixels_cost_no_memory(limit: dict[str, int]) -> None:
+def test_claims_of_many_pixels_cost_no_memory(limit: dict[str, Any]) -> None:
     data = claiming_file()
     assert len(data) < SMALL
     with pytest.raises(ImageTooLargeError):
