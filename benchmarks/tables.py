@@ -9,6 +9,7 @@ every measurement.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -214,6 +215,52 @@ def tiling(results: Path) -> str:
     return _table(("side of a tile", f"bytes, {found['images']} images", "change"), rows)
 
 
+WAYS = {
+    "encode": "`ppyr.encode`",
+    "decode": "`ppyr.decode`",
+    "compress": "`ppyr compress`",
+    "decompress": "`ppyr decompress`",
+}
+
+
+def memory(results: Path) -> str:
+    """Peaks of memory, and what of them is neither pixels nor the loaded model."""
+    models = (load(results / "memory.json") or {"models": {}})["models"]
+    rows = []
+    for name, sizes in models.items():
+        for size in sorted(sizes, key=float):
+            found = sizes[size]
+            file, pixels = found["encode"]["bytes"], found["encode"]["held"]
+            start = found["encode"]["before"] - pixels
+            peaks = [found[way]["peak"] for way in WAYS]
+            above = [peak - start - pixels for peak in peaks]
+            cells = [_megabytes(one) for one in (pixels, file, start, *peaks, *above)]
+            rows.append((f"`{name}`, {float(size):g} megapixels", *cells))
+    head = ("MB", "pixels", "file", "start", *WAYS.values(), *(f"{way}, above" for way in WAYS))
+    return _table(head, rows)
+
+
+def memory_sentence(results: Path) -> str:
+    """The fixed part of memory and bytes for each pixel, from the smallest image to the largest."""
+    sizes = (load(results / "memory.json") or {"models": {}})["models"].get("fast", {})
+    if not sizes:
+        return ""
+    small, large = (sizes[size] for size in (min(sizes, key=float), max(sizes, key=float)))
+    more = math.prod(large["shape"][:2]) - math.prod(small["shape"][:2])
+    costs = [f"{(large[way]['peak'] - small[way]['peak']) / more:.1f} for {WAYS[way]}" for way in WAYS]
+    fixed = max(small[way]["peak"] for way in WAYS)
+    highest = max(large[way]["peak"] for way in WAYS)
+    return (
+        f"With `fast` a process takes {_megabytes(fixed)} MB, and for each RGB pixel so many bytes more: "
+        f"{', '.join(costs)}. {math.prod(large['shape'][:2]) / 1e6:,.0f} megapixels take at most "
+        f"{highest / 1e9:.2f} GB.\n"
+    )
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:,.0f}"
+
+
 def _percent(ratio: float) -> str:
     return f"{100 * (ratio - 1):+.2f} %"
 
@@ -224,8 +271,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
-    "README.md": {"density": density},
+    "README.md": {"density": density, "memory": memory_sentence},
     "docs/effort.md": {"collections": collections, "efforts": efforts},
+    "docs/memory.md": {"memory": memory},
     "docs/model.md": {
         "experiments": experiments,
         "families": families,

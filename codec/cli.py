@@ -229,7 +229,7 @@ def _add_computing(
             type=not_negative,
             default=None,
             metavar="N",
-            help="largest image to take; 0 for no limit",
+            help="largest image to take (default: 268,435,456); 0 for no limit",
         )
 
 
@@ -257,7 +257,7 @@ def _prepare(args: argparse.Namespace) -> None:
 
         for folder in folders:
             registry.add(Path(folder))
-    if getattr(args, "max_pixels", None) is not None:
+    if args.command == "compress":
         from PIL import Image
 
-        Image.MAX_IMAGE_PIXELS = args.max_pixels or None
+        Image.MAX_IMAGE_PIXELS = commands.limit_of(args)

@@ -42,7 +42,7 @@ def compress(args: argparse.Namespace) -> int:
             force=args.force,
             verify=args.verify,
             strip=args.strip,
-            max_pixels=_max_pixels(args),
+            max_pixels=limit_of(args),
         )
 
     return _convert(jobs, convert, args)
@@ -64,7 +64,7 @@ def decompress(args: argparse.Namespace) -> int:
             level=args.level,
             region=args.region,
             allow_truncated=args.allow_truncated,
-            max_pixels=_max_pixels(args),
+            max_pixels=limit_of(args),
         )
 
     return _convert(jobs, convert, args)
@@ -106,7 +106,7 @@ def verify(args: argparse.Namespace) -> int:
     reporter = Reporter(quiet=args.quiet)
 
     def work(file: str) -> None:
-        verify(_content(file), backend=args.backend, max_pixels=_max_pixels(args))
+        verify(_content(file), backend=args.backend, max_pixels=limit_of(args))
         if args.json:
             print(json.dumps({"file": file, "ok": True}))
         reporter.note(f"{file}: ok")
@@ -176,7 +176,8 @@ def _density(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names}
 
 
-def _max_pixels(args: argparse.Namespace) -> int | None:
+def limit_of(args: argparse.Namespace) -> int | None:
+    """The largest image to take, in pixels; None for no limit."""
     from ppyr.decoding import DEFAULT_MAX_PIXELS
 
     if args.max_pixels is None:

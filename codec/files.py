@@ -95,7 +95,7 @@ def compress_file(
         force: replace a regular file that is there already.
         verify: decode and compare before anything is written.
         strip: kinds of metadata to leave out: exif, xmp, icc, text, dpi, orientation, other, or all.
-        max_pixels: the largest image to read; None for no limit but Pillow's.
+        max_pixels: the largest image to read, see `ppyr.imagefile.read_image_file`; None for Pillow's limit.
 
     Raises:
         OutputExistsError: `target` is there already.

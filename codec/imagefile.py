@@ -124,7 +124,8 @@ def read_image_file(
     Args:
         source: a path or an open binary file.
         strip: kinds of metadata to leave out, of `ppyr.metadata.KINDS`, or all.
-        max_pixels: the largest image to read; None leaves Pillow's own limit alone in force.
+        max_pixels: the largest image to read; None for `PIL.Image.MAX_IMAGE_PIXELS`. More than twice that
+            are refused with any limit.
 
     Raises:
         ValueError: `strip` names no kind.
@@ -144,7 +145,9 @@ def read_image_file(
     except (ImageTooLargeError, UnsupportedImageError):
         raise
     except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(f"{str(error).rstrip('.')}: allow more with --max-pixels") from error
+        raise ImageTooLargeError(
+            f"{str(error).rstrip('.')}: allow more with --max-pixels, in Python by PIL.Image.MAX_IMAGE_PIXELS"
+        ) from error
     except UnidentifiedImageError as error:
         raise UnsupportedImageError(
             "this is no PNG, TIFF, WebP, PBM, PGM, PPM, PAM, BMP or JPEG image: convert it to PNG first"

@@ -281,9 +281,11 @@ def test_options_reach_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(files, "compress_file", look)
     words = "--model other --embed --time-budget 2.5 --backend reference --no-verify --strip exif,dpi"
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)  # the command line has a limit of its own
     assert main(["compress", "-q", *words.split(), "photo.png"]) == 0
+    limits = [Image.MAX_IMAGE_PIXELS]
     assert main(["compress", "-qf", "--max-pixels", "0", "photo.png"]) == 0
+    assert [*limits, Image.MAX_IMAGE_PIXELS] == [DEFAULT_MAX_PIXELS, None]
     assert seen[0] == {
         "effort": None,
         "model": "other",
@@ -476,6 +478,12 @@ def test_help_needs_nothing(words: list[str], capsys: pytest.CaptureFixture[str]
         main(words)
     assert caught.value.code == 0
     assert "ppyr" in capsys.readouterr().out
+
+
+def test_the_help_names_the_limit_of_pixels(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["compress", "--help"])
+    assert f"{DEFAULT_MAX_PIXELS:,}" in capsys.readouterr().out
 
 
 def test_train_brings_its_own_arguments(monkeypatch: pytest.MonkeyPatch) -> None:

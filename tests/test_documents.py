@@ -23,7 +23,14 @@ from ppyr.models.search import Search
 from .photograph import crop, squares
 
 COMMANDS = ("README.md", "docs/training.md")
-DOCUMENTS = (*COMMANDS, "docs/effort.md", "docs/model.md", "docs/metadata.md", "docs/images.md")
+DOCUMENTS = (
+    *COMMANDS,
+    "docs/effort.md",
+    "docs/images.md",
+    "docs/memory.md",
+    "docs/metadata.md",
+    "docs/model.md",
+)
 
 
 def blocks(document: str, language: str) -> list[str]:

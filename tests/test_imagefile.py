@@ -198,6 +198,10 @@ def test_large_images_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with pytest.raises(ImageTooLargeError, match="--max-pixels"):
             read(data)
+    with pytest.raises(ImageTooLargeError, match="MAX_IMAGE_PIXELS"):
+        read(data, max_pixels=35)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 34)
+    assert np.array_equal(read(data, max_pixels=35), RGB)
 
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:

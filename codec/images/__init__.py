@@ -50,15 +50,15 @@ def check_size(width: int, height: int, max_pixels: int | None) -> None:
     """Check the size in the header of a file, before anything is decoded.
 
     Raises:
-        ImageTooLargeError: it has more than `max_pixels`, or more than Pillow's own limit.
+        ImageTooLargeError: it has more than `max_pixels`, or than Pillow's own limit where that is None.
     """
     from PIL import Image
 
-    limits = [limit for limit in (max_pixels, Image.MAX_IMAGE_PIXELS) if limit is not None]
-    if limits and width * height > min(limits):
+    limit = Image.MAX_IMAGE_PIXELS if max_pixels is None else max_pixels
+    if limit is not None and width * height > limit:
         raise ImageTooLargeError(
-            f"{width} x {height} pixels are more than {min(limits)}: allow more with --max-pixels",
-            expected=min(limits),
+            f"{width} x {height} pixels are more than {limit}: allow more with --max-pixels",
+            expected=limit,
             found=width * height,
         )
 
