@@ -185,7 +185,7 @@ def test_claims_of_many_pixels_cost_no_memory(limit: dict[str, Any]) -> None:
         with ppyr.open(data) as parts, pytest.raises(ImageTooLargeError):
             parts.read(**limit)
 
-    assert peak(work) < SMALL
+    assert peak(work) < 4 * SMALL
 
 
 def test_image_files_that_claim_many_pixels_are_not_loaded(
