@@ -94,17 +94,20 @@ def without_model(picture: Picture, levels: CodedLevels) -> tuple[tuple[Method, 
     """The method of each unit, and the levels with the streams of those that are smaller without a model."""
     methods, units = [], []
     for number, own in enumerate(zip(*levels, strict=True)):
-        modelled = sum(len(one.stream) + _STREAM_COST for one in own if one.stream)
-        method, stream = picture.plain(number)
-        if len(stream) + _STREAM_COST < modelled:
-            methods.append(method)
-            units.append([CodedLevel(stream, 0), *[_NOTHING] * (len(own) - 1)])
+        plain = picture.plain(number)
+        if plain is not None and _cost([plain[1]]) <= _cost([one.stream for one in own]):
+            methods.append(plain[0])
+            units.append([CodedLevel(plain[1], 0), *[_NOTHING] * (len(own) - 1)])
         else:
             methods.append(Method.MODEL)
             units.append(list(own))
     if not levels:  # a single pixel, which is the coarsest image
         methods = [Method.CONSTANT] * len(picture.units)
     return tuple(methods), list(zip(*units, strict=True))
+
+
+def _cost(streams: list[bytes]) -> int:
+    return sum(len(stream) + _STREAM_COST for stream in streams if stream)
 
 
 def changed(model: predictor.Model, changes: list[Change]) -> predictor.Model:

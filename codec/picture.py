@@ -55,6 +55,7 @@ class Picture:
         header: of its file, but for model and information.
         mapping: from the samples that are coded; None to code those of the image.
         tile_bits: binary logarithm of a tile's side.
+        modelled: whether every unit is to be coded by a model, however small it were without.
 
     Attributes:
         samples: the coded image (H, W, c).
@@ -63,7 +64,15 @@ class Picture:
         scaling: of wide samples.
     """
 
-    def __init__(self, image: Samples, header: Header, mapping: Mapping | None, tile_bits: int) -> None:
+    def __init__(
+        self,
+        image: Samples,
+        header: Header,
+        mapping: Mapping | None,
+        tile_bits: int,
+        *,
+        modelled: bool = False,
+    ) -> None:
         self.samples, self.header, self.mapping, self.tile_bits = (
             coded(image, mapping),
             header,
@@ -74,13 +83,14 @@ class Picture:
         self.units = units(self.coded, tile_bits)
         levels = Layout(self.coded, tile_bits).level_count
         self.scaling = scaling_of(self.samples, levels) if self.coded.bit_depth > SHALLOW else None
+        self._modelled = modelled
         self._plain: dict[int, tuple[Method, bytes]] = {}
 
     @classmethod
     def of(
         cls, image: npt.NDArray[np.generic], bit_depth: int | None = None, tile_bits: int | None = None
     ) -> Picture:
-        """An image whose own samples are coded.
+        """An image whose own samples are coded, all by a model.
 
         Args:
             image: (H, W) or (H, W, C), uint8 or uint16; C of 1 to 4 is gray, gray and alpha, RGB, RGBA.
@@ -91,13 +101,16 @@ class Picture:
             UnsupportedImageError: the array is no such image.
         """
         samples, header, tile_bits = _headed(image, bit_depth, tile_bits)
-        return cls(samples, header, None, tile_bits)
+        return cls(samples, header, None, tile_bits, modelled=True)
 
     @classmethod
     def all_of(
         cls, image: npt.NDArray[np.generic], bit_depth: int | None = None, tile_bits: int | None = None
     ) -> Iterator[Picture]:
-        """The ways to code an image of which the best one can not be told beforehand; see `of`."""
+        """The ways to code an image of which the best one can not be told beforehand.
+
+        Args and errors as of `of`.
+        """
         samples, header, tile_bits = _headed(image, bit_depth, tile_bits)
         for mapping in mappings(samples, header.raster):
             yield cls(samples, header, mapping, tile_bits)
@@ -107,8 +120,10 @@ class Picture:
         """The coded image without alpha, of at most 8 bits, (H, W, 1) or (H, W, 3)."""
         return self.samples[..., self.units[0].channels].astype(np.uint8, copy=False)
 
-    def plain(self, number: int) -> tuple[Method, bytes]:
-        """The smallest stream of a unit that needs no model, and its method."""
+    def plain(self, number: int) -> tuple[Method, bytes] | None:
+        """The smallest stream of a unit that needs no model, and its method; None if it is to have one."""
+        if self._modelled:
+            return None
         if number in self._plain:
             return self._plain[number]
         samples, depth = self.units[number].of(self.samples), self.coded.bit_depth

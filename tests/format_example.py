@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-import ppyr
-from ppyr.models import registry
+from ppyr.coding import encode_changed
+from ppyr.effort import DEFAULT_EFFORT, EFFORTS
+from ppyr.models import predictor, registry
+from ppyr.picture import Picture
 from tests import plain_decoder
 
 DOCUMENT = Path(__file__).parents[1] / "bitstream" / "FORMAT.md"
@@ -36,7 +38,7 @@ HEADER = (
     (8, "information"),
     (4, "crc32"),
 )
-NAMES = {1: "INDEX", 2: "LEVEL", 3: "END", 4: "COARSEST", 5: "CHANGES"}
+NAMES = {1: "INDEX", 2: "LEVEL", 3: "END", 4: "COARSEST"}
 
 
 def image(text: str) -> npt.NDArray[np.uint8]:
@@ -58,7 +60,8 @@ def dump(text: str) -> bytes:
 
 def rewritten(text: str) -> str:
     """The document, its example coded with the default model."""
-    data = ppyr.encode(image(text))
+    chosen = predictor.load(registry.by_name(EFFORTS[DEFAULT_EFFORT].model))
+    data = encode_changed(Picture.of(image(text)), chosen, [])
     samples = plain_decoder.decode(data, registry.by_id(data[20:36]).read_bytes())[1]
     lines = [
         "",
@@ -83,8 +86,8 @@ def fields(data: bytes) -> Iterator[tuple[int, str]]:
             name, level = f"LEVEL {level}", level + 1
         yield 2, f"{name}: kind, length"
         if name == "INDEX":
-            yield 2, "tile, levels"
-            yield length - 2, "sizes of the streams"
+            yield 4, "tile, mapping, levels, method"
+            yield length - 4, "sizes of the streams"
         elif length:
             yield length, "the sample" if name == "COARSEST" else "the stream"
         yield 4, "CRC32"

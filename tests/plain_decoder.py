@@ -17,12 +17,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tests import plain_ans, plain_metadata
+from tests import plain_ans, plain_metadata, plain_units
 
 Array = npt.NDArray[np.int64]
 Tensors = dict[str, npt.NDArray[np.generic]]
 
-INDEX, LEVEL, END, COARSEST, CHANGES = 1, 2, 3, 4, 5
+INDEX, LEVEL, END, COARSEST, CHANGES, MAPPING = 1, 2, 3, 4, 5, 6
 NETWORKS = ("finest", "next", "rest")
 PHASES = {"10": (1, 0), "01": (0, 1), "11": (1, 1)}
 STEPS = ((0, 0), (1, 1), (0, 1), (1, 0))
@@ -425,54 +425,70 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
     channels, bit_depth = data[10], data[11]
     require(1 <= channels <= 4 and 1 <= bit_depth <= 16, "channels and bit_depth")
     width, height = (int.from_bytes(data[at : at + 4], "little") for at in (12, 16))
-    model = Model(model_file)
-    require(model.id == data[20:36], "model id")
 
     found = sections(data)
     last = next(n for n, (kind, _) in enumerate(found[1:], 1) if kind not in plain_metadata.KINDS)
     plain_metadata.metadata(found[1:last], varint, channels, bit_depth)
     kinds, payloads = zip(found[0], *found[last:], strict=True)
     index = payloads[0]
-    numbers: list[int] = []
+    listed: list[int] = []
     at = 0
     while at < len(index):
         number, at = varint(index, at)
-        numbers.append(number)
-    side = 1 << numbers[0]
+        listed.append(number)
+    numbers = iter(listed)
+    tile, mapping = next(numbers), next(numbers)
+    coded_channels, bits = (next(numbers), next(numbers)) if mapping else (channels, bit_depth)
+    side = 1 << tile
     m = (max(min(width, side), min(height, side)) - 1).bit_length()
-    require(4 <= numbers[0] <= 15 and numbers[1] == 2 * m, "INDEX")
+    require(4 <= tile <= 10 and next(numbers) == 2 * m, "INDEX")
     used, scales = 8, []
-    if bit_depth > 8:
-        used, scales, numbers[2:] = numbers[2], numbers[3 : 3 + m][::-1], numbers[3 + m :]
-        require(8 <= used <= bit_depth and all(unit <= used - 8 for unit in scales), "used and unit")
-    alpha = channels % 2 == 0
-    parts = [slice(0, channels - alpha), *([slice(channels - 1, channels)] if alpha else [])]
+    if bits > 8:
+        used, scales = next(numbers), [next(numbers) for _ in range(m)][::-1]
+        require(8 <= used <= bits and all(unit <= used - 8 for unit in scales), "used and unit")
+    alpha = coded_channels % 2 == 0
+    parts = [slice(0, coded_channels - alpha)]
+    parts += [slice(coded_channels - 1, coded_channels)] if alpha else []
     cells = [(y, x, part) for y in range(0, height, side) for x in range(0, width, side) for part in parts]
-    sizes = np.array(numbers[2 : 2 + 2 * m * len(cells)], np.int64).reshape(2 * m, len(cells))
-    changes = numbers[2 + sizes.size :]
+    methods = [next(numbers) for _ in cells]
+    sizes = np.array([next(numbers) for _ in range(2 * m * len(cells))], np.int64).reshape(2 * m, len(cells))
+    for n, method in enumerate(methods):
+        first = {plain_units.MODEL: 2 * m, plain_units.CONSTANT: 0}.get(method, 1)
+        require(method <= plain_units.LZMA_NEIGHBOURS and not sizes[first:, n].any(), "method and sizes")
+    changes = list(numbers)
     require(len(changes) < 2, "INDEX")
-    optional = (CHANGES,) if changes else ()
+    optional = [*([MAPPING] if mapping else []), *([CHANGES] if changes else [])]
     order = (INDEX, *optional, COARSEST, *(LEVEL for row in sizes if row.any()), END)
     require(kinds == order, "the order of the sections")
-    if changes:
-        require([len(payloads[1])] == changes, "the size of CHANGES")
-        model.change(payloads[1])
+    told = [*([mapping] if mapping else []), *changes]
+    require(list(map(len, payloads[1 : 1 + len(told)])) == told, "the sizes of MAPPING and CHANGES")
     coarsest, *stored, end = payloads[1 + len(optional) :]
-    stored_type = "<u1" if bit_depth <= 8 else "<u2"
+    model = None
+    if plain_units.MODEL in methods:
+        model = Model(model_file)
+        require(model.id == data[20:36], "model id")
+        if changes:
+            model.change(payloads[len(optional)])
+    else:
+        require(data[20:36] == bytes(16), "no model id")
+    stored_type = "<u1" if bits <= 8 else "<u2"
     pixels = np.frombuffer(coarsest, stored_type).astype(np.int64)
-    require(len(pixels) * len(parts) == len(cells) * channels and end == b"", "COARSEST and END")
+    require(len(pixels) * len(parts) == len(cells) * coded_channels and end == b"", "COARSEST and END")
     rest = iter(stored)
     levels = [pieces(next(rest), row.tolist()) if row.any() else [b""] * len(cells) for row in sizes]
 
-    image = np.zeros((height, width, channels), np.int64)
+    image = np.zeros((height, width, coded_channels), np.int64)
     information, trace = 0, []
     for number, (y, x, part) in enumerate(cells):
         target = image[y : y + side, x : x + side, part]
         h, w, depth = target.shape
         pixel, pixels = pixels[:depth], pixels[depth:]
+        streams = [level[number] for level in levels]
+        if model is None or methods[number] != plain_units.MODEL:
+            target[...] = plain_units.unit(methods[number], b"".join(streams), pixel, (h, w, depth), bits)
+            continue
         decoder = Decoder(model, pixel.reshape(1, 1, depth), used, scales)
         own = (max(h, w) - 1).bit_length()
-        streams = [level[number] for level in levels]
         require(not any(streams[: 2 * (m - own)]), "levels that a small tile has not")
         for f in reversed(range(own)):
             pair = 2 * (m - 1 - f)
@@ -481,7 +497,10 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
         information += decoder.information
         trace += decoder.trace
     require(information == int.from_bytes(data[52:60], "little"), "information")
-    samples = image.astype(stored_type)
+    if mapping:
+        content = plain_metadata.inflated(payloads[1], varint)
+        image = plain_units.mapped(content, image, channels, bit_depth, varint)
+    samples = image.astype("<u1" if bit_depth <= 8 else "<u2")
     require(hashlib.sha256(samples.tobytes()).digest()[:16] == data[36:52], "pixel digest")
     return samples, trace
 
