@@ -420,6 +420,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "tiff with an empty strip": (lambda: segments(t279=0), "strip or tile is missing|damaged"),
     "tiff with a long strip": (lambda: segments(t279=60000), "strip or tile is missing"),
     "tiff with too few strips": (lambda: segments(t257=2), "number of strips|damaged"),
+    "tiff with a huge tile": (lambda: segments(t322=60000, t323=60000, t324=8, t325=1), "tile is larger"),
+    "tiff with a tag that can not be read": (
+        lambda: segments(t317=2).replace(struct.pack("<HHI", 317, 3, 1), struct.pack("<HHI", 317, 99, 1)),
+        "tag 317 can not be read",
+    ),
     "tiff without pages": (lambda: b"II*\0\x08\0\0\0\0\0\0\0\0\0", "damaged"),
 }
 
