@@ -368,12 +368,13 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty pgm": (lambda: b"P5 0 1 255\n", "no pixels"),
     "pnm without a header": (lambda: b"P5 \n", "damaged"),
     "pam of another kind": (lambda: pam("DEPTH 4\nMAXVAL 255\nTUPLTYPE CMYK"), "the tuple type CMYK"),
-    "pam without a kind": (lambda: pam("DEPTH 1\nMAXVAL 255"), "the tuple type is missing"),
+    "pam without a kind": (lambda: pam("DEPTH 1\nMAXVAL 255"), r"the tuple type \(none\)"),
     "pam of another depth": (
         lambda: pam("DEPTH 4\nMAXVAL 255\nTUPLTYPE RGB"),
         "the tuple type RGB of depth 4",
     ),
     "pam of bits that are more": (lambda: pam("DEPTH 1\nMAXVAL 3\nTUPLTYPE BLACKANDWHITE"), "tuple type"),
+    "thumbnail of xv": (lambda: b"P7 332\n1 1 255\n\0", "tuple type RGB"),
     "pfm": (lambda: b"Pf\n1 1\n-1.0\n\0\0\0\0", "convert it to PNG first"),
     "png with a transparent colour out of range": (
         lambda: png(4, 0, bytes(2), chunks=((b"tRNS", b"\0\x10"),)),
@@ -420,6 +421,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "tiff with an empty strip": (lambda: segments(t279=0), "strip or tile is missing|damaged"),
     "tiff with a long strip": (lambda: segments(t279=60000), "strip or tile is missing"),
     "tiff with too few strips": (lambda: segments(t257=2), "number of strips|damaged"),
+    "tiff with a huge tile": (lambda: segments(t322=60000, t323=60000, t324=8, t325=1), "tile is larger"),
+    "tiff with a tag that can not be read": (
+        lambda: segments(t317=2).replace(struct.pack("<HHI", 317, 3, 1), struct.pack("<HHI", 317, 99, 1)),
+        "tag 317 can not be read",
+    ),
     "tiff without pages": (lambda: b"II*\0\x08\0\0\0\0\0\0\0\0\0", "damaged"),
 }
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _KINDS = {"GRAYSCALE": 1, "GRAYSCALE_ALPHA": 2, "RGB": 3, "RGB_ALPHA": 4}
 _BILEVEL = {"BLACKANDWHITE": 1, "BLACKANDWHITE_ALPHA": 2}
+_THUMBNAIL = "P7 332"  # of XV, whose colours have 8 bits in all
 _BITMAPS = ("P1", "P4")
 _FORMS: dict[str, Literal["P4", "P7"]] = {".pbm": "P4", ".pam": "P7"}
 
@@ -54,13 +55,9 @@ def read_pnm(data: bytes, max_pixels: int | None) -> Pixels:
     depth = file.maxval.bit_length()
     if depth > 16 or file.maxval != 2**depth - 1:
         raise unsupported(f"the largest sample value is {file.maxval}, not 1, 3, 7 ... 65535")
-    if (
-        file.magicnumber == "P7"
-        and {**_KINDS, **(_BILEVEL if depth == 1 else {})}.get(file.tupltype) != file.depth
-    ):
-        raise unsupported(
-            f"the tuple type {file.tupltype or 'is missing, and'} of depth {file.depth} is not known"
-        )
+    kinds = _KINDS | _BILEVEL if depth == 1 else _KINDS
+    if kinds.get(file.tupltype) != file.depth or file.magicnumber == _THUMBNAIL:
+        raise unsupported(f"the tuple type {file.tupltype or '(none)'} of depth {file.depth} can not be kept")
     if 0 in file.shape:
         raise ValueError("there are no pixels")
     if file.magicnumber == "P1":

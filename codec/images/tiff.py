@@ -25,7 +25,11 @@ _FAX = (2, 3, 4)
 _JPEG = 7
 #: none, LZW, deflate, PackBits, LZMA, Zstandard
 _COMPRESSIONS = (1, *_FAX, 5, _JPEG, 8, 32946, 32773, 34925, 50000)
+_TILE_PIXELS = 1 << 24
 _log = logging.getLogger(__name__)
+logging.getLogger("tifffile").addHandler(
+    logging.NullHandler()
+)  # what it says of damaged files, errors say too
 
 
 def read_tiff(data: bytes, max_pixels: int | None) -> Pixels:
@@ -108,6 +112,8 @@ def _check_segments(page: TiffPage, size: int) -> None:
     """Check that every strip or tile is there: tifffile takes a missing one for black."""
     if len(page.dataoffsets) != math.prod(page.chunked) or len(page.databytecounts) != len(page.dataoffsets):
         raise ValueError("the number of strips or tiles is another one than the size needs")
+    if page.tilewidth * page.tilelength > max(_TILE_PIXELS, page.imagewidth * page.imagelength):
+        raise ValueError("a tile is larger than the image")
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         if offset <= 0 or count <= 0 or offset + count > size:
             raise ValueError("a strip or tile is missing")

@@ -80,17 +80,21 @@ def _find_meaning(chunks: Sequence[tuple[bytes, bytes]]) -> Iterator[Find]:
 
 def png_with(data: bytes, metadata: Metadata) -> bytes:
     """A PNG file with metadata that it can hold, in front of the pixels, with their palette for its own."""
-    file = PNG_SIGNATURE
+    return PNG_SIGNATURE + b"".join(png_chunk(kind, body) for kind, body in _extended(data, metadata))
+
+
+def _extended(data: bytes, metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
     for kind, body in png_chunks(data):
-        palette = metadata.palette if kind == b"PLTE" else None
-        file += png_chunk(kind, body if palette is None else palette.colours)
-        if palette and palette.alpha:
-            file += png_chunk(b"tRNS", palette.alpha)
-        if kind == b"IHDR" and metadata.transparent:
-            file += png_chunk(b"tRNS", struct.pack(f">{len(metadata.transparent)}H", *metadata.transparent))
+        if kind == b"PLTE" and metadata.palette is not None:
+            yield kind, metadata.palette.colours
+            if metadata.palette.alpha:
+                yield b"tRNS", metadata.palette.alpha
+        else:
+            yield kind, body
         if kind == b"IHDR":
-            file += b"".join(png_chunk(added, about) for added, about in _chunks(metadata))
-    return file
+            yield from _chunks(metadata)
+            if metadata.transparent:
+                yield b"tRNS", struct.pack(f">{len(metadata.transparent)}H", *metadata.transparent)
 
 
 def png_resolution(resolution: Resolution) -> Resolution | None:

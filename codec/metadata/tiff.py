@@ -69,8 +69,18 @@ def _is_indexed(directory: tiff.Directory) -> bool:
 
 
 def layout_only(data: bytes) -> bytes:
-    """A TIFF file whose first directory says nothing but how the pixels are stored."""
-    return tiff.rewritten(data, drop=tiff.read_directory(data).keys() - _LAYOUT)
+    """A TIFF file whose first directory says nothing but how the pixels are stored.
+
+    Raises:
+        UnsupportedImageError: there is no directory, or it has a tag of this kind twice or damaged.
+    """
+    directory = tiff.read_directory(data)
+    for tag in directory.keys() & _LAYOUT:
+        if directory[tag] is None:
+            raise UnsupportedImageError(
+                f"the TIFF tag {tag} can not be read: get an undamaged copy", found=tag
+            )
+    return tiff.rewritten(data, drop=directory.keys() - _LAYOUT)
 
 
 def tiff_with(data: bytes, metadata: Metadata) -> bytes:
