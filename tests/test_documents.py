@@ -23,7 +23,7 @@ from ppyr.models.search import Search
 from .photograph import crop, squares
 
 COMMANDS = ("README.md", "docs/training.md")
-DOCUMENTS = (*COMMANDS, "docs/effort.md", "docs/model.md", "docs/metadata.md")
+DOCUMENTS = (*COMMANDS, "docs/effort.md", "docs/model.md", "docs/metadata.md", "SECURITY.md")
 
 
 def blocks(document: str, language: str) -> list[str]:
