@@ -233,8 +233,8 @@ def fuzzing(results: Path) -> str:
         )
     head = ("target", "minutes", "inputs", "not refused", "branches", "slowest input", "findings")
     conditions = (
-        f"By `{found['command']}` on {found['date']}, from `benchmarks/results/fuzzing.json`. A finding is an\n"
-        "exception outside `PpyrError`, a wrong result, a crash, or two seconds or 200 MB for an input.\n"
+        f"By `{found['command']}` on {found['date']}, from `benchmarks/results/fuzzing.json`. A finding is\n"
+        "an exception outside `PpyrError`, a wrong result, a crash, or two seconds or 200 MB for an input.\n"
     )
     return f"{_table(head, rows)}\n{conditions}"
 
