@@ -261,6 +261,31 @@ def _megabytes(size: float) -> str:
     return f"{size / 1e6:,.0f}"
 
 
+def fuzzing(results: Path) -> str:
+    """What was fuzzed, for how long, and how inputs ended."""
+    found = load(results / "fuzzing.json") or {"targets": {}, "minutes": 0, "command": "", "date": ""}
+    rows = []
+    for name, target in found["targets"].items():
+        accepted = target.get("outcomes", {}).get("accepted", 0)
+        rows.append(
+            (
+                f"`{name}`",
+                f"{target['seconds'] / 60:.1f}",
+                f"{target['executions']:,}",
+                f"{accepted:,}",
+                f"{target.get('edges', 0):,}",
+                f"{target.get('slowest_seconds', 0):.2f} s",
+                str(len(target["findings"])),
+            )
+        )
+    head = ("target", "minutes", "inputs", "not refused", "branches", "slowest input", "findings")
+    conditions = (
+        f"By `{found['command']}` on {found['date']}, from `benchmarks/results/fuzzing.json`. A finding is\n"
+        "an exception outside `PpyrError`, a wrong result, a crash, or two seconds or 200 MB for an input.\n"
+    )
+    return f"{_table(head, rows)}\n{conditions}"
+
+
 def _percent(ratio: float) -> str:
     return f"{100 * (ratio - 1):+.2f} %"
 
@@ -281,6 +306,7 @@ BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
         "sharing": sharing,
         "tiling": tiling,
     },
+    "SECURITY.md": {"fuzzing": fuzzing},
 }
 
 

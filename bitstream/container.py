@@ -184,6 +184,7 @@ class Container:
         for streams in self.levels:
             check_range("units", len(streams), layout.units, layout.units)
         _check_methods(self.methods, tuple(tuple(map(len, streams)) for streams in self.levels), layout)
+        _check_model(self.header, self.methods, len(self.changes))
         _check_scaling(self.scaling, self.coded, layout.level_count)
         self.metadata.check_image(self.header.channels, self.header.bit_depth)
         for kind, _ in self.ancillary:
@@ -474,6 +475,7 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
     )
     _check_methods(methods, sizes, layout, offset=offset)
     changes = numbers.next("bytes of section CHANGES", 1, _LONGEST) if numbers.at < end else 0
+    _check_model(header, methods, changes, offset=offset)
     if numbers.at != end:
         raise FormatError(
             f"offset {numbers.at}: the index is longer than its numbers; {FRESH_COPY}",
@@ -609,6 +611,15 @@ def _check_methods(
                 0,
                 offset=offset,
             )
+
+
+def _check_model(
+    header: Header, methods: tuple[Method, ...], changes: int, offset: int | None = None
+) -> None:
+    """Checks that a file without units of a model names none, and changes none."""
+    if Method.MODEL not in methods:
+        check_range("bytes of a model id where no unit has a model", sum(header.model_id), 0, 0, offset=20)
+        check_range("bytes of section CHANGES where no unit has a model", changes, 0, 0, offset=offset)
 
 
 def _check_scaling(scaling: Scaling | None, coded: Raster, levels: int) -> None:

@@ -37,7 +37,17 @@ _DECODERS: dict[str, dict[str, object]] = {"png": {}, "webp": {}, "jpegxl": {"nu
 PEERS = tuple(_ENCODERS)
 """Names of the codecs to compare with, each on one thread; the number behind jpegxl is its effort."""
 
-_PACKAGES = ("ppyr", "torch", "constriction", "numpy", "numba", "pillow", "imagecodecs")
+_PACKAGES = (
+    "ppyr",
+    "torch",
+    "constriction",
+    "numpy",
+    "numba",
+    "pillow",
+    "imagecodecs",
+    "safetensors",
+    "atheris",
+)
 _OVERHEAD_RATIO = 1.001
 _OVERHEAD_BYTES = 300
 

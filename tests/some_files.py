@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ppyr.bitstream.container import Container, Layout, pack
+from ppyr.bitstream.plain import Method, pack_plain
 from ppyr.coding import encode_changed
 from ppyr.metadata import with_metadata
 from ppyr.models.predictor import Model
@@ -47,10 +49,29 @@ def some_files(model: Model) -> dict[str, SomeFile]:
         name: SomeFile(encode_changed(picture, model, []), _squeezed(picture.samples))
         for name, picture in pictures.items()
     }
+    repeated = np.tile(colours, (3, 4, 1))
+    for method in list(Method)[Method.STORED :]:
+        files[method.name] = SomeFile(_unmodelled(repeated, method), repeated)
+    mapped = {
+        "ranks": (np.tile(gray // 32, (4, 4)).astype(np.uint16) * 500, 0),
+        "copies and constants": (np.dstack([repeated[..., 0]] * 3 + [np.full((12, 12), 9, np.uint8)]), 0),
+        "colours": (np.dstack([repeated, repeated[..., 0]]), 1),
+    }
+    for name, (image, way) in mapped.items():
+        picture = list(Picture.all_of(image))[way]
+        files[name] = SomeFile(encode_changed(picture, model, []), image)
     files["metadata"] = SomeFile(with_metadata(files["rgb"].data, FULL), colours)
     changed = encode_changed(pictures["rgb"], model, some_changes(model.source))
     files["changes"] = SomeFile(changed, colours)
     return files
+
+
+def _unmodelled(image: Samples, method: Method) -> bytes:
+    """The file of an image, (H, W, C) of 8 bits, whose only unit is coded so."""
+    header = Picture.of(image).header
+    count = Layout(header.raster, 10).level_count
+    levels = ((pack_plain(image, method, 8),), *[(b"",)] * (count - 1))
+    return pack(Container(header, 10, (method,), image[0, 0].tobytes(), levels))
 
 
 def _squeezed(samples: Samples) -> Samples:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ppyr.bitstream.container import pack, read_header, unpack
-from ppyr.decoding import decode
+from ppyr.coding import encode_changed
+from ppyr.decoding import Decoder, decode
 from ppyr.effort import encode
 from ppyr.errors import (
     ChecksumError,
@@ -24,8 +25,12 @@ from ppyr.errors import (
     UnknownModelError,
     UnsupportedImageError,
 )
+from ppyr.models import predictor, registry
+from ppyr.picture import Picture
 
 from .photograph import crop
+
+FAST = predictor.load(registry.by_name("fast"))
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -173,6 +178,35 @@ def test_other_information_than_the_header_says_is_an_error(change: int) -> None
     with pytest.raises(FormatError, match="information") as caught:
         decode(with_header(information=information + change))
     assert (caught.value.expected, caught.value.found) == (information + change, information)
+
+
+def test_less_information_than_so_many_pixels_can_have_is_refused_before_decoding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(predictor, "load", lambda *_: pytest.fail("a model was loaded"))
+    least = 2 * 3 * (12 * 17 - 1)
+    with pytest.raises(FormatError, match="at least") as caught:
+        decode(with_header(information=least - 1))
+    assert (caught.value.expected, caught.value.found) == (least, least - 1)
+
+
+def test_no_more_tiles_are_decoded_than_the_information_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode_changed(Picture.of(crop(17, 40), tile_bits=4), FAST, [])
+    container, decoded = unpack(data), []
+    tile = Decoder.tile
+
+    def look(*args: Any) -> Any:
+        decoded.append(args)
+        return tile(*args)
+
+    monkeypatch.setattr(Decoder, "tile", look)
+    assert np.array_equal(decode(data), crop(17, 40))
+    assert len(decoded) == 6
+    decoded.clear()
+    header = replace(container.header, information=container.header.information // 4)
+    with pytest.raises(FormatError, match="information"):
+        decode(pack(replace(container, header=header)))
+    assert 1 <= len(decoded) < 6
 
 
 def test_another_size_than_the_encoder_saw_is_an_error() -> None:

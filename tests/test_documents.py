@@ -25,6 +25,7 @@ from .photograph import crop, squares
 COMMANDS = ("README.md", "docs/training.md")
 DOCUMENTS = (
     *COMMANDS,
+    "SECURITY.md",
     "docs/effort.md",
     "docs/images.md",
     "docs/memory.md",

@@ -207,3 +207,20 @@ def test_large_images_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_image(tmp_path / "no.png")
+
+
+@pytest.mark.parametrize("head", ["VP8L", "VP8X", "VP8 "])
+def test_a_webp_file_is_refused_by_its_size_before_pillow_opens_it(
+    head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow allocates the pixels that these 40 bytes claim."""
+    sides = {
+        "VP8L": b"\x2f" + (9999 | 9999 << 14).to_bytes(4, "little") + bytes(5),
+        "VP8X": bytes(4) + (9999).to_bytes(3, "little") * 2,
+        "VP8 ": b"\0\0\0\x9d\x01\x2a" + (10000).to_bytes(2, "little") * 2,
+    }[head]
+    data = b"RIFF\x20\0\0\0WEBP" + head.encode() + b"\x14\0\0\0" + sides + bytes(10)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("Pillow was asked"))
+    for limit in (10**8 - 1, None):
+        with pytest.raises(ImageTooLargeError, match="10000 x 10000 pixels"):
+            read_image(io.BytesIO(data), max_pixels=limit)

@@ -235,6 +235,87 @@ def test_wrong_metadata_are_refused(tmp_path: Path, metadata: dict[str, str] | N
         modelfile.read(path)
 
 
+def saved(folder: Path, tensors: weights.Tensors) -> Path:
+    """A model file of any tensors, under the id that they have."""
+    path = folder / f"any-{Weights(tensors, {}).id.hex()}.safetensors"
+    path.write_bytes(save(tensors, {"architecture": weights.ARCHITECTURE}))
+    return path
+
+
+BYTE, SHORT = np.int8, np.int16
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("finest.trunk.1.weight", None, "finest.trunk.1.weight of the model is missing"),
+        ("finest.trunk_in.weight", None, "trunk_in.weight of the model is missing"),
+        ("rest.head.11_3.shift", None, "missing"),
+        ("tables", None, "tables of the model is missing"),
+        ("tables", np.array(1, np.uint32), r"of shape \(\), and has 2 dimensions"),
+        ("fraction_bits", np.zeros(0, np.uint8), "0 scales"),
+        ("fraction_bits", np.zeros(28, np.uint8), "28 scales"),
+        ("fraction_bits", np.zeros(65, np.uint8), "65 scales"),
+        ("tables", np.zeros((0, 256), np.uint32), "0 tables"),
+        ("tables", np.zeros((788, 255), np.uint32), "uint32"),
+        ("more", np.zeros(1, BYTE), "more of the model is int8"),
+        ("more.trunk.x.weight", np.zeros((1, 1, 3, 3), BYTE), "where nothing belongs"),
+        ("finest.trunk.x.weight", np.zeros((8, 8, 3, 3), BYTE), "trunk.2.bias of the model is missing"),
+        ("finest.trunk.2.weight", np.zeros((8, 8, 3, 3), BYTE), "trunk.2.bias of the model is missing"),
+        ("finest.trunk_in.weight", np.zeros((257, 15, 3, 3), BYTE), "257 channels"),
+        ("finest.trunk_in.weight", np.zeros((0, 15, 3, 3), BYTE), "0 channels"),
+        ("finest.trunk_in.weight", np.zeros((9, 15, 3, 3), BYTE), r"where int32 \(9,\) belongs"),
+        ("next.phase_in.01.weight", np.zeros((8, 6, 1, 1), SHORT), "int16"),
+        ("next.phase_in.01.weight", np.zeros((8, 6, 3, 3), np.float32), "float32"),
+        ("next.spread", np.zeros((3, 24), BYTE), r"int8 \(3, 24\)"),
+        ("rest.step_mid.10_0.weight", np.zeros((), SHORT), "has 4 dimensions"),
+    ],
+)
+def test_a_file_of_other_tensors_is_refused(
+    tmp_path: Path, name: str, tensor: npt.NDArray[np.generic] | None, message: str
+) -> None:
+    tensors = {other: value for other, value in RANDOM.tensors.items() if other != name}
+    if tensor is not None:
+        tensors[name] = tensor
+    path = saved(tmp_path, tensors)
+    with pytest.raises(ModelError, match=message):
+        modelfile.read(path)
+    with pytest.raises(ModelError, match=message):
+        modelfile.write(Weights(tensors, {}), tmp_path, "any")
+
+
+def test_too_many_layers_are_refused(tmp_path: Path) -> None:
+    block = {part: RANDOM.tensors[f"rest.trunk.1.{part}"] for part in ("weight", "bias", "shift")}
+    tensors = RANDOM.tensors | {f"rest.trunk.{n}.{p}": t for n in range(66) for p, t in block.items()}
+    with pytest.raises(ModelError, match=r"66 layers rest.trunk.\*"):
+        modelfile.read(saved(tmp_path, tensors))
+
+
+def test_what_is_no_file_or_very_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = modelfile.write(RANDOM, tmp_path, "random")
+    monkeypatch.setattr(modelfile, "LARGEST", path.stat().st_size)
+    assert modelfile.read(path).id == RANDOM.id
+    with path.open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(ModelError, match="no model of this ppyr is so large"):
+        modelfile.read(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ModelError, match="no regular file"):
+        modelfile.read(path)
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize("provenance", [DEEP, "[1]", "3", '"text"'], ids=["deep", "list", "number", "text"])
+def test_wrong_provenance_is_refused(tmp_path: Path, provenance: str) -> None:
+    path = tmp_path / f"random-{RANDOM.id.hex()}.safetensors"
+    path.write_bytes(save(RANDOM.tensors, {"architecture": weights.ARCHITECTURE, "provenance": provenance}))
+    with pytest.raises(ModelError, match="no complete model file"):
+        modelfile.read(path)
+
+
 OTHER = random_weights(1)
 RECIPE = {"finest": RANDOM, "next": OTHER, "rest": OTHER, "tables": RANDOM}
 
@@ -260,8 +341,8 @@ def test_a_recipe_makes_a_model_of_two(cookbook: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"finest": "00"}', json.dumps(dict.fromkeys(RECIPE, "no"))],
-    ids=["empty", "list", "nothing", "part", "no id"],
+    ["", "[]", "{}", '{"finest": "00"}', json.dumps(dict.fromkeys(RECIPE, "no")), DEEP, "3", '"a"', "\0"],
+    ids=["empty", "list", "nothing", "part", "no id", "deep", "number", "text", "no text"],
 )
 def test_a_recipe_that_leads_nowhere_is_refused(cookbook: Path, text: str) -> None:
     cookbook.write_text(text, "utf-8")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ppyr
-from ppyr.bitstream.container import HEADER_SIZE, read_index, stored_size
+from ppyr.bitstream.container import HEADER_SIZE, Kind, read_index, stored_size
 from ppyr.cli import main
 from ppyr.coding import encode_changed
 from ppyr.errors import ChecksumError, ConfigurationError, FormatError, ImageTooLargeError, TruncatedError
@@ -22,6 +22,7 @@ from ppyr.models import predictor, registry
 from ppyr.picture import Picture
 
 from .photograph import crop
+from .sections import Parts, joined, repaired, split
 
 FAST = predictor.load(registry.by_name("fast"))
 COLOURS = crop(75, 90)
@@ -121,6 +122,43 @@ def test_damage_is_found_in_what_is_read_and_nowhere_else(tile_bits: int) -> Non
             parts.read()
         assert isinstance(caught.value.offset, int)
         assert caught.value.offset > 1000
+
+
+def mended(parts: Parts) -> bytes:
+    return joined(repaired(parts))
+
+
+@pytest.mark.parametrize("kind", ["rgb", "wide"])
+@pytest.mark.parametrize("tile_bits", [5, 10])
+def test_sections_of_another_size_or_kind_are_refused(kind: str, tile_bits: int) -> None:
+    """Under right checksums, where nothing else would find them."""
+    parts = split(FILES[kind, tile_bits])
+    coarsest, level = parts.place(Kind.COARSEST), parts.place(Kind.LEVEL)
+    samples, stream = parts.sections[coarsest][1], parts.sections[level][1]
+    for damaged in (
+        parts.with_payload(coarsest, b""),
+        parts.with_payload(coarsest, samples[:-1]),
+        parts.with_payload(coarsest, samples + samples),
+        parts.with_payload(level, stream + bytes(4)),
+        parts.with_section(level, (int(Kind.COARSEST), stream)),
+        parts.with_section(level, (int(Kind.END), stream)),
+    ):
+        with pytest.raises(FormatError), ppyr.open(mended(damaged)) as file:
+            file.read()
+
+
+def test_a_coarsest_sample_beyond_the_bit_depth_is_refused() -> None:
+    parts = split(encode_changed(Picture.of(np.zeros((2, 3), np.uint8), 4), FAST, []))
+    with pytest.raises(FormatError, match="sample of the coarsest"):
+        ppyr.open(mended(parts.with_payload(parts.place(Kind.COARSEST), b"\x10"))).__enter__()
+
+
+def test_the_whole_image_has_the_right_digest_or_is_not_given() -> None:
+    one = encode_changed(Picture.of(crop(1, 1)), FAST, [])
+    parts = split(one)
+    other = mended(parts.with_payload(parts.place(Kind.COARSEST), b"\1\2\3"))
+    with pytest.raises(ChecksumError, match="decoded pixels"), ppyr.open(other) as file:
+        file.read()
 
 
 def test_what_is_not_there_is_refused() -> None:
