@@ -224,7 +224,7 @@ WAYS = {
 
 
 def memory(results: Path) -> str:
-    """Peaks of memory, and what of them is neither pixels nor the loaded model."""
+    """Peaks of memory, and the rest of them that is no copy of something that grows with the image."""
     models = (load(results / "memory.json") or {"models": {}})["models"]
     rows = []
     for name, sizes in models.items():
@@ -232,11 +232,13 @@ def memory(results: Path) -> str:
             found = sizes[size]
             file, pixels = found["encode"]["bytes"], found["encode"]["held"]
             start = found["encode"]["before"] - pixels
+            pillow = math.prod(found["shape"][:2]) * 4
+            copies = 2 * file, 2 * file, 3 * file, max(2 * file, pillow + found["png_bytes"])
             peaks = [found[way]["peak"] for way in WAYS]
-            above = [peak - start - pixels for peak in peaks]
-            cells = [_megabytes(one) for one in (pixels, file, start, *peaks, *above)]
-            rows.append((f"`{name}`, {float(size):g} megapixels", *cells))
-    head = ("MB", "pixels", "file", "start", *WAYS.values(), *(f"{way}, above" for way in WAYS))
+            rest = [peak - start - pixels - more for peak, more in zip(peaks, copies, strict=True)]
+            cells = [_megabytes(one) for one in (pixels, file, found["png_bytes"], start, *peaks, *rest)]
+            rows.append((f"`{name}`, {float(size):g} Mpixel", *cells))
+    head = ("MB", "pixels", "file", "PNG", "start", *WAYS.values(), *(f"rest, {way}" for way in WAYS))
     return _table(head, rows)
 
 
