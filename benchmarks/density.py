@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ppyr.bench import PEERS, ImageResult, environment, measure, totals, warm_up
+from ppyr.bench import PEERS, ImageResult, by_folder, environment, measure, totals, warm_up
 from ppyr.effort import EFFORTS
 from ppyr.imagefile import READABLE
 from ppyr.models import modelfile, registry
@@ -48,7 +48,13 @@ def measure_set(name: str, folder: Path, efforts: Sequence[int]) -> dict[str, An
         model_id = registry.by_name(EFFORTS[effort].model)
         cost = modelfile.read(registry.by_id(model_id)).macs_per_pixel
         about = {"model": registry.model_name(model_id), "id": model_id.hex(), "macs_per_pixel": cost}
-        found["efforts"][str(effort)] = {**about, "totals": totals(rows), "images": [asdict(r) for r in rows]}
+        folders = by_folder(rows)
+        found["efforts"][str(effort)] = {
+            **about,
+            "totals": totals(rows),
+            **({"folders": folders} if len(folders) > 1 else {}),
+            "images": [asdict(row) for row in rows],
+        }
     return found
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import ModelError, PpyrError
-from ppyr.imagefile import read_image_file
+from ppyr.imagefile import ImageFile, read_image_file
 from ppyr.inspect import info
 from ppyr.models.registry import model_name
 
@@ -69,9 +69,9 @@ class ImageResult:
         file: path of the image.
         width, height, channels: its size.
         bits_per_dim: bits of the .ppyr file for each sample.
-        theoretical_bits_per_dim: the same for the information content of the symbols under the model.
-        overhead_ok: whether the file without its changes to the model is at most 0.1 % + 300 bytes larger
-            than that information.
+        theoretical_bits_per_dim: see `ppyr.inspect.Info`.
+        overhead_ok: whether the file without its changes to the model and its mapping is at most
+            0.1 % + 300 bytes larger than that information.
         model_evaluations: to decode.
         ppyr: size and times.
         peers: the same for every peer, by name.
@@ -88,6 +88,11 @@ class ImageResult:
     ppyr: Measured
     peers: dict[str, Measured]
 
+    @property
+    def folder(self) -> str:
+        """Name of the folder that the image is in."""
+        return Path(self.file).parent.name
+
     def ratio(self, peer: str) -> float:
         """Bytes of ppyr for each byte of `peer`."""
         return self.ppyr.bytes / self.peers[peer].bytes
@@ -103,8 +108,9 @@ def warm_up(*, backend: str = "auto", **density: Any) -> str:
     Returns:
         the model's id in hexadecimal digits.
     """
-    for shape in ((8, 8), (8, 8, 3)):
-        data = encode(np.zeros(shape, np.uint8), backend=backend, **density)
+    slope = np.add.outer(np.arange(64), np.arange(64))
+    for image in (slope, slope[..., np.newaxis] + np.arange(3) * slope[::-1, :, np.newaxis] // 4):
+        data = encode(image.astype(np.uint8), backend=backend, **density)
         decode(data, backend=backend)
     return info(data).model_id
 
@@ -118,23 +124,19 @@ def measure(
 ) -> ImageResult:
     """Encode and decode one image by ppyr and by `peers`, and compare what comes back bit for bit.
 
-    Only the pixels of the file are measured; its metadata are left out for every codec. `density` is effort,
-    model and time_budget, see `ppyr.encode`.
+    Only the pixels of the file are measured, see `shown`; its metadata are left out for every codec.
+    `density` is effort, model and time_budget, see `ppyr.encode`.
 
     Raises:
         ModelError: ppyr did not give back the same pixels.
         PpyrError: a peer did not, or the image can not be read.
     """
-    file = read_image_file(path, strip=["all"])
-    file.check_plain()
-    image = file.samples
-    if peers and (file.bit_depth != 8 or image.shape[2:] == (2,)):
-        raise PpyrError(
-            "gray with alpha and other than 8 bits are not what every peer takes: give --peers none"
-        )
+    image, bit_depth = shown(read_image_file(path, strip=["all"]))
+    if peers and bit_depth not in ((8,) if "webp" in peers else (8, 16)):
+        raise PpyrError(f"{bit_depth} bits are not what every peer takes: give --peers jpegxl-7, or none")
     ppyr, data = _time(
         image,
-        lambda pixels: encode(pixels, bit_depth=file.bit_depth, backend=backend, **density),
+        lambda pixels: encode(pixels, bit_depth=bit_depth, backend=backend, **density),
         lambda data: decode(data, backend=backend, max_pixels=None),
         ModelError(f"{os.fspath(path)} does not come back from ppyr: try --backend reference"),
     )
@@ -146,12 +148,37 @@ def measure(
         channels=about.channels,
         bits_per_dim=about.bits_per_dim,
         theoretical_bits_per_dim=about.theoretical_bits_per_dim,
-        overhead_ok=about.bytes - about.changes
+        overhead_ok=about.bytes - about.changes - about.mapping
         <= about.theoretical_bits_per_dim * image.size / 8 * _OVERHEAD_RATIO + _OVERHEAD_BYTES,
         model_evaluations=about.model_evaluations,
         ppyr=ppyr,
         peers={name: _measure_peer(image, name) for name in peers},
     )
+
+
+def shown(file: ImageFile) -> tuple[np.ndarray, int]:
+    """The pixels of an image file as they are shown, and their bit depth.
+
+    Colours (H, W, C) in place of the indices of a palette, 0..255 in place of less than 8 bits.
+    """
+    palette, depth = file.metadata.palette, file.bit_depth
+    if palette is not None:
+        channels = 4 if palette.alpha else 3
+        colours = np.full((256, channels), 255, np.uint8)
+        colours[:, :3] = 0
+        entries = np.frombuffer(palette.colours, np.uint8).reshape(-1, 3)
+        colours[: len(entries), :3] = entries
+        colours[: len(palette.alpha), 3:] = np.frombuffer(palette.alpha, np.uint8)[:, None]
+        return colours[file.samples], 8
+    if depth < 8:
+        return (file.samples.astype(np.uint16) * 255 // (2**depth - 1)).astype(np.uint8), 8
+    return file.samples, depth
+
+
+def by_folder(results: Sequence[ImageResult]) -> dict[str, dict[str, Any]]:
+    """The totals of each folder, in order."""
+    names = sorted({result.folder for result in results})
+    return {name: totals([result for result in results if result.folder == name]) for name in names}
 
 
 def totals(results: Sequence[ImageResult]) -> dict[str, Any]:
@@ -221,8 +248,7 @@ def _measure_peer(image: np.ndarray, name: str) -> Measured:
     import imagecodecs
 
     codec, options = _ENCODERS[name]
-    # WebP knows no gray.
-    pixels = np.repeat(image[..., np.newaxis], 3, axis=2) if codec == "webp" and image.ndim == 2 else image
+    pixels = _coloured(image) if codec == "webp" else image
     encoder, decoder = getattr(imagecodecs, f"{codec}_encode"), getattr(imagecodecs, f"{codec}_decode")
     measured, _ = _time(
         pixels,
@@ -231,6 +257,13 @@ def _measure_peer(image: np.ndarray, name: str) -> Measured:
         PpyrError(f"the image does not come back from {name}: leave it out of --peers"),
     )
     return measured
+
+
+def _coloured(image: np.ndarray) -> np.ndarray:
+    """Gray as RGB, with alpha or without: WebP knows no gray."""
+    if image.ndim == 2:
+        return np.repeat(image[..., np.newaxis], 3, axis=2)
+    return image[..., [0, 0, 0, 1]] if image.shape[2] == 2 else image
 
 
 def _time(

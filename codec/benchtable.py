@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppyr.bench import REFERENCE, ImageResult, totals
+from ppyr.bench import REFERENCE, ImageResult, by_folder, totals
 from ppyr.tables import Cell, text_table
 
 
 def bench_table(results: Sequence[ImageResult]) -> str:
-    """Lay out one line an image, and one a codec with the totals.
+    """Lay out one line an image, one a folder if there are several, and one a codec with the totals.
 
     Args:
         results: at least one, all with the same peers.
@@ -33,8 +33,20 @@ def bench_table(results: Sequence[ImageResult]) -> str:
         for result in results
     ]
     header = ["image", "ppyr bytes", "bits/dim", "theoretical", "overhead ok", *peers, *ratio_header]
-    images = text_table([*header, "encode s", "decode s"], rows)
-    return f"{images}\n\n{_totals_table(results)}"
+    tables = [text_table([*header, "encode s", "decode s"], rows)]
+    if len({result.folder for result in results}) > 1:
+        tables.append(_folders_table(results))
+    return "\n\n".join([*tables, _totals_table(results)])
+
+
+def _folders_table(results: Sequence[ImageResult]) -> str:
+    peers = list(results[0].peers)
+    rows: list[list[Cell]] = []
+    for name, added in by_folder(results).items():
+        row: list[Cell] = [name, added["images"], added["bytes"], added["bits_per_dim"]]
+        rows.append(row + [added["peers"][peer]["bytes_ratio"] for peer in peers])
+    header = ["folder", "images", "ppyr bytes", "mean bits/dim", *(f"bytes ppyr / {peer}" for peer in peers)]
+    return text_table(header, rows)
 
 
 def _totals_table(results: Sequence[ImageResult]) -> str:

@@ -45,11 +45,15 @@ class Info:
         channels: 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA).
         bit_depth: bits a sample.
         version: of the format.
-        model: name of the likelihood model, or its id in hexadecimal digits where it is not installed.
+        model: name of the likelihood model, or its id in hexadecimal digits where it is not installed;
+            none where nothing is coded by one.
         model_id: the id in hexadecimal digits.
         bytes: size of the whole file.
         bits_per_dim: bits of the file for each sample of the image.
-        theoretical_bits_per_dim: the same for the information content of the symbols under the model.
+        theoretical_bits_per_dim: the same for the information content of the symbols under the model, and
+            for the streams of units that are coded without it.
+        units: how many are coded in which way, by the names of FORMAT.md.
+        mapping: bytes that say what coded samples stand for.
         changes: bytes that change the model for this image.
         metadata: bytes in the file of each kind of metadata that is there, see `ppyr.metadata.KINDS`.
         model_evaluations: to decode the whole image.
@@ -66,6 +70,8 @@ class Info:
     bytes: int
     bits_per_dim: float
     theoretical_bits_per_dim: float
+    units: dict[str, int]
+    mapping: int
     changes: int
     metadata: dict[str, int]
     model_evaluations: int
@@ -107,11 +113,13 @@ def info_of(file: BinaryIO) -> Info:
         channels=header.channels,
         bit_depth=header.bit_depth,
         version=VERSION,
-        model=model_name(header.model_id) or header.model_id.hex(),
+        model=(model_name(header.model_id) or header.model_id.hex()) if any(header.model_id) else "none",
         model_id=header.model_id.hex(),
         bytes=size,
         bits_per_dim=8 * size / samples,
-        theoretical_bits_per_dim=header.information / 2**16 / samples,
+        theoretical_bits_per_dim=(header.information / 2**16 + 8 * _unmodelled(front.index)) / samples,
+        units=dict(Counter(method.name for method in front.index.methods)),
+        mapping=front.index.mapping,
         changes=front.index.changes,
         metadata=metadata,
         model_evaluations=sum(level.evaluations for level in levels),
@@ -137,6 +145,12 @@ def verify(
 
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     decode(data, backend=backend, max_pixels=max_pixels)
+
+
+def _unmodelled(index: Index) -> int:
+    """Bytes of the streams of units without a model."""
+    sizes = index.streams[0] if index.streams else ()
+    return sum(size for size, method in zip(sizes, index.methods, strict=False) if method is not Method.MODEL)
 
 
 def _levels(header: Header, index: Index) -> Iterator[LevelInfo]:

@@ -256,7 +256,7 @@ def test_header_fields_out_of_range(offset: int, value: bytes) -> None:
 @pytest.mark.parametrize(("bit_depth", "sample"), [(1, b"\x02"), (7, b"\x80"), (9, b"\x00\x02")])
 def test_coarsest_samples_out_of_range(bit_depth: int, sample: bytes) -> None:
     header = header_with(11, bytes([bit_depth]))
-    index = INDEX if bit_depth <= 8 else section(1, bytes.fromhex("0a04090000 00040008"))
+    index = INDEX if bit_depth <= 8 else section(1, bytes.fromhex("0a000409000000 00040008"))
     with pytest.raises(FormatError, match="sample of the coarsest image"):
         unpack(header + b"".join([index, section(4, 2 * bytes(len(sample)) + sample), *LEVELS, END]))
 
