@@ -10,9 +10,9 @@ from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from ppyr.bitstream.checks import FRESH_COPY, check_range
+from ppyr.bitstream.neighbours import NONE, filled, repeated
 from ppyr.errors import FormatError
 
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -34,9 +34,6 @@ class Method(IntEnum):
     LZMA_NEIGHBOURS = 5
 
 
-#: The neighbours left, above, above to the right and above to the left, in a padded image; then none.
-_DOWN, _ACROSS = (1, 0, 0, 0), (0, 1, 2, 0)
-_NONE = len(_DOWN)
 _LEAST_DICTIONARY, _DICTIONARY = 1 << 12, 1 << 24
 
 
@@ -56,8 +53,7 @@ def pack_plain(samples: Samples, method: Method, bit_depth: int) -> bytes:
         case Method.LZMA_UP:
             return _lzma(np.diff(samples, axis=0, prepend=samples.dtype.type(0)))
         case Method.LZMA_NEIGHBOURS:
-            which, others = _repeated(_padded(samples))
-            return _lzma(which, others)
+            return _lzma(*repeated(samples))
         case _:
             return _lzma(samples)
 
@@ -81,10 +77,10 @@ def unpack_plain(
     elif method is Method.LZMA_NEIGHBOURS:
         data = _unlzma(stream, pixels + pixels * channels * stored.itemsize, stored.itemsize)
         which = np.frombuffer(data[:pixels], np.uint8)
-        size = pixels + int(np.count_nonzero(which >= _NONE)) * channels * stored.itemsize
+        size = pixels + int(np.count_nonzero(which >= NONE)) * channels * stored.itemsize
         check_range("bytes of pixels and neighbours", len(data), size, size)
         others = np.frombuffer(data, stored, offset=pixels).astype(dtype).reshape(-1, channels)
-        samples = _filled(which.reshape(height, width), others)[1:, 1:-1]
+        samples = filled(which.reshape(height, width), others)
     else:
         size = pixels * channels * stored.itemsize
         data = _unlzma(stream, size, stored.itemsize)
@@ -132,51 +128,3 @@ def _filters(item: int, dictionary: int) -> list[dict[str, int]]:
             "pb": item - 1,
         }
     ]
-
-
-@njit(nogil=True, cache=True)
-def _repeated(padded: Samples) -> tuple[npt.NDArray[np.uint8], Samples]:
-    """Which neighbour each pixel of a padded image (h + 1, w + 2, c) repeats, and those that repeat none."""
-    height, width, channels = padded.shape[0] - 1, padded.shape[1] - 2, padded.shape[2]
-    which = np.empty((height, width), np.uint8)
-    others = np.empty((height * width, channels), padded.dtype)
-    count = 0
-    for i in range(height):
-        for j in range(width):
-            number, found = 0, False
-            while number < _NONE and not found:
-                found = True
-                for channel in range(channels):
-                    same = padded[i + _DOWN[number], j + _ACROSS[number], channel]
-                    found &= padded[i + 1, j + 1, channel] == same
-                number += not found
-            which[i, j] = number
-            if not found:
-                others[count] = padded[i + 1, j + 1]
-                count += 1
-    return which, others[:count]
-
-
-@njit(nogil=True, cache=True)
-def _filled(which: npt.NDArray[np.uint8], others: Samples) -> Samples:
-    """The reverse of `_repeated`; `others` has as many pixels as `which` says."""
-    height, width = which.shape
-    padded = np.zeros((height + 1, width + 2, others.shape[1]), others.dtype)
-    count = 0
-    for i in range(height):
-        for j in range(width):
-            number = which[i, j]
-            if number < _NONE:
-                padded[i + 1, j + 1] = padded[i + _DOWN[number], j + _ACROSS[number]]
-            else:
-                padded[i + 1, j + 1] = others[count]
-                count += 1
-    return padded
-
-
-def _padded(samples: Samples) -> Samples:
-    """With a row of zeros above, and a column on either side."""
-    height, width, channels = samples.shape
-    padded = np.zeros((height + 1, width + 2, channels), samples.dtype)
-    padded[1:, 1:-1] = samples
-    return padded

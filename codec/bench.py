@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -26,15 +27,7 @@ from ppyr.models.registry import model_name
 REFERENCE = "jpegxl-9"
 """The peer to compare with where it takes part."""
 
-_ENCODERS: dict[str, tuple[str, dict[str, object]]] = {
-    "png": ("png", {"level": 9}),
-    "webp": ("webp", {"lossless": True, "method": 6, "level": 100}),
-    "jpegxl-7": ("jpegxl", {"lossless": True, "effort": 7, "numthreads": 1}),
-    "jpegxl-9": ("jpegxl", {"lossless": True, "effort": 9, "numthreads": 1}),
-}
-_DECODERS: dict[str, dict[str, object]] = {"png": {}, "webp": {}, "jpegxl": {"numthreads": 1}}
-
-PEERS = tuple(_ENCODERS)
+PEERS = ("png", "webp", "jpegxl-7", "jpegxl-9")
 """Names of the codecs to compare with, each on one thread; the number behind jpegxl is its effort."""
 
 _PACKAGES = (
@@ -245,25 +238,53 @@ def environment() -> dict[str, Any]:
 
 
 def _measure_peer(image: np.ndarray, name: str) -> Measured:
-    import imagecodecs
-
-    codec, options = _ENCODERS[name]
-    pixels = _coloured(image) if codec == "webp" else image
-    encoder, decoder = getattr(imagecodecs, f"{codec}_encode"), getattr(imagecodecs, f"{codec}_decode")
+    encoder, decoder = _peer(name)
     measured, _ = _time(
-        pixels,
-        lambda pixels: bytes(encoder(pixels, **options)),
-        lambda data: decoder(data, **_DECODERS[codec]),
+        _coloured(image) if name == "webp" else image,
+        encoder,
+        decoder,
         PpyrError(f"the image does not come back from {name}: leave it out of --peers"),
     )
     return measured
 
 
+def _peer(name: str) -> tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]:
+    """Encoder and decoder of a peer, at the settings that its name stands for: PNG level 9, WebP method 6."""
+    import imagecodecs
+
+    if name == "png":
+        return lambda image: bytes(imagecodecs.png_encode(image, level=9)), imagecodecs.png_decode
+    if name == "webp":
+        return _webp_encode, _webp_decode
+    effort = int(name.removeprefix("jpegxl-"))
+    return (
+        lambda image: bytes(imagecodecs.jpegxl_encode(image, lossless=True, effort=effort, numthreads=1)),
+        lambda data: imagecodecs.jpegxl_decode(data, numthreads=1),
+    )
+
+
+def _webp_encode(image: np.ndarray) -> bytes:
+    """By Pillow, which can keep the colours of transparent pixels."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "WEBP", lossless=True, exact=True, method=6, quality=100)
+    return file.getvalue()
+
+
+def _webp_decode(data: bytes) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        return np.array(image)
+
+
 def _coloured(image: np.ndarray) -> np.ndarray:
-    """Gray as RGB, with alpha or without: WebP knows no gray."""
+    """What WebP takes: gray as RGB, and no alpha that is opaque everywhere."""
     if image.ndim == 2:
         return np.repeat(image[..., np.newaxis], 3, axis=2)
-    return image[..., [0, 0, 0, 1]] if image.shape[2] == 2 else image
+    coloured = image[..., [0, 0, 0, 1]] if image.shape[2] == 2 else image
+    return np.ascontiguousarray(coloured[..., :3]) if coloured[..., 3:].min(initial=255) == 255 else coloured
 
 
 def _time(

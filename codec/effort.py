@@ -14,6 +14,7 @@ from tqdm import tqdm
 from ppyr.bitstream.plain import Method
 from ppyr.coding import CodedLevels, assemble, encode_changed, encode_levels, tables_of, without_model
 from ppyr.errors import ConfigurationError, ModelError
+from ppyr.mappings import is_repetitive
 from ppyr.metadata import Metadata, with_metadata
 from ppyr.models import modelfile, predictor, registry
 from ppyr.models.changes import Change, pack_changes, unpack_changes, with_tables
@@ -28,12 +29,14 @@ DEFAULT_EFFORT = 5
 class Effort:
     """A model by name, and the searches for changes to it, one after the other.
 
-    Where another model gives a smaller file without any search, that file is taken.
+    Where one of `others` gives a smaller file without any search, that file is taken. `graphics` is another
+    one, for images in which pixels repeat.
     """
 
     model: str
     searches: tuple[Search, ...] = ()
-    otherwise: str | None = None
+    others: tuple[str, ...] = ()
+    graphics: str | None = None
 
 
 _HEADS, _LAYERS, _LONG = Search(60), Search(100, all_layers=True), Search(150, all_layers=True, rate=0.5)
@@ -44,11 +47,11 @@ EFFORTS = {
     2: Effort("fast2"),
     3: Effort("fast3"),
     4: Effort("medium"),
-    5: Effort("default"),
-    6: Effort("max", (), "default"),
-    7: Effort("max", (_HEADS,), "default"),
-    8: Effort("max", (_HEADS, _LAYERS), "default"),
-    9: Effort("max", (_HEADS, _LAYERS, _LONG), "default"),
+    5: Effort("default", graphics="graphics"),
+    6: Effort("max", (), ("default",), "graphics"),
+    7: Effort("max", (_HEADS,), ("default",), "graphics"),
+    8: Effort("max", (_HEADS, _LAYERS), ("default",), "graphics"),
+    9: Effort("max", (_HEADS, _LAYERS, _LONG), ("default",), "graphics"),
 }
 
 
@@ -101,8 +104,11 @@ def encode(
             found.append(_fitted(picture, prepared, chosen.searches, deadline, seed, progress))
         else:
             found.append(encode_changed(picture, prepared, changes))
-        if chosen.otherwise is not None:
-            other = predictor.load(registry.by_name(chosen.otherwise), backend)
+        others = chosen.others
+        if chosen.graphics is not None and is_repetitive(picture.samples):
+            others += (chosen.graphics,)
+        for name in others:
+            other = predictor.load(registry.by_name(name), backend)
             found.append(encode_changed(picture, other, []))
     data = min(found, key=len)
     return data if metadata is None else with_metadata(data, metadata)

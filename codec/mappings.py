@@ -22,7 +22,7 @@ from ppyr.bitstream.raster import Raster
 #: Least bits a sample that ranks in place of values have to promise.
 _WORTH = 0.05
 #: Least share of pixels that repeat a neighbour where LZMA is tried: of a photograph it is a few percent.
-_REPETITION = 0.1
+REPETITION = 0.1
 #: Samples that are looked at in one go, and before all others for more colours than a mapping has.
 _PART, _FEW = 1 << 20, 1 << 12
 
@@ -42,7 +42,7 @@ def is_repetitive(samples: Samples) -> bool:
     equal = np.zeros(samples.shape[:2], np.bool_)
     equal[:, 1:] = (samples[:, 1:] == samples[:, :-1]).all(2)
     equal[1:] |= (samples[1:] == samples[:-1]).all(2)
-    return float(equal.mean()) >= _REPETITION
+    return float(equal.mean()) >= REPETITION
 
 
 def coded(image: Samples, mapping: Mapping | None) -> Samples:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import ppyr
+from ppyr import mappings
 from ppyr.bitstream.container import unpack
 from ppyr.cli import main
 from ppyr.collection import adapt
@@ -33,8 +34,9 @@ IMAGES = [squares(*size, seed) for seed, size in enumerate([(90, 100), (128, 60)
 
 @pytest.fixture(autouse=True)
 def few_pixels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Small images are enough, and what a test adds to the models is forgotten."""
+    """Small images are enough, no LZMA, and what a test adds to the models is forgotten."""
     monkeypatch.setattr(adaptation, "LEAST_PIXELS", 1 << 10)
+    monkeypatch.setattr(mappings, "REPETITION", 2)
     monkeypatch.setattr(registry, "_added", [])
     registry.installed.cache_clear()
     threads = torch.get_num_threads()
@@ -50,6 +52,7 @@ def adapted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adaptation, "LEAST_PIXELS", 1 << 10)
+        patch.setattr(mappings, "REPETITION", 2)
         patch.setattr(registry, "_added", [])
         found = adapt(IMAGES, "fast", SEARCH)
         assert found.images == len(IMAGES)

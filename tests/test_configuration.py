@@ -69,7 +69,7 @@ def test_bad_settings_are_errors(tmp_path: Path, text: str, message: str) -> Non
         read(tmp_path, text)
 
 
-@pytest.mark.parametrize("name", ["fast", "medium", "default", "max"])
+@pytest.mark.parametrize("name", ["fast", "medium", "default", "graphics", "max"])
 def test_shipped_configurations_are_those_of_the_shipped_models(name: str) -> None:
     assert name in configuration.shipped()
     configs = configuration.read(configuration.FOLDER / f"{name}.toml")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import ppyr
+from ppyr import mappings
 from ppyr.bitstream.container import unpack
 from ppyr.coding import encode_changed, tables_of
 from ppyr.effort import EFFORTS, Effort
@@ -30,8 +31,9 @@ HEADS, LAYERS = Search(8), Search(8, all_layers=True)
 
 @pytest.fixture(autouse=True)
 def small_images(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fit to small images too, with short searches of the fast model as the highest effort."""
+    """Fit to small images too, with short searches of the fast model as the highest effort, and no LZMA."""
     monkeypatch.setattr(adaptation, "LEAST_PIXELS", 1 << 10)
+    monkeypatch.setattr(mappings, "REPETITION", 2)
     monkeypatch.setitem(EFFORTS, 9, Effort("fast", (Search(40), LAYERS)))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -42,24 +44,35 @@ def small_images(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_efforts_go_from_fast_to_dense() -> None:
     assert list(EFFORTS) == list(range(1, 10))
     assert EFFORTS[1].model == "fast"
-    assert EFFORTS[5] == Effort("default")
+    assert EFFORTS[5] == Effort("default", graphics="graphics")
     work = [predictor.load(registry.by_name(EFFORTS[e].model)).source.macs_per_pixel for e in range(1, 7)]
     assert work == sorted(work)
     assert len(set(work)) == 6
-    assert EFFORTS[6].otherwise == EFFORTS[5].model
+    assert EFFORTS[6].others == (EFFORTS[5].model,)
     for lower, higher in ((6, 7), (7, 8)):
         assert EFFORTS[higher].model == EFFORTS[lower].model
-        assert EFFORTS[higher].otherwise == EFFORTS[lower].otherwise
+        assert EFFORTS[higher].others == EFFORTS[lower].others
         assert EFFORTS[higher].searches[:-1] == EFFORTS[lower].searches
 
 
 @pytest.mark.parametrize("models", [("fast", "default"), ("default", "fast")])
 def test_an_effort_takes_the_smaller_file(models: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EFFORTS, 9, Effort(models[0], (), models[1]))
+    monkeypatch.setitem(EFFORTS, 9, Effort(models[0], (), models[1:]))
     image = crop(50, 60)
     files = [ppyr.encode(image, model=model) for model in models]
     assert len(files[0]) != len(files[1])
     assert ppyr.encode(image, effort=9) == min(files, key=len)
+
+
+def test_the_model_of_graphics_is_tried_where_pixels_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mappings, "REPETITION", 0.1)
+    monkeypatch.setitem(EFFORTS, 9, Effort("fast", graphics="default"))
+    photograph = crop(50, 60)
+    assert ppyr.encode(photograph, effort=9) == ppyr.encode(photograph, model="fast")
+    blocks = photograph.repeat(2, 0).repeat(2, 1)
+    assert ppyr.encode(blocks, effort=9) == min(
+        (ppyr.encode(blocks, model=model) for model in ("fast", "default")), key=len
+    )
 
 
 @pytest.mark.parametrize("gray", [False, True], ids=["colour", "gray"])

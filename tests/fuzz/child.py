@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import atheris
 
 # What Numba compiles can not be instrumented.
-with atheris.instrument_imports(include=["ppyr"], exclude=["ppyr.pyramid"]):
+with atheris.instrument_imports(include=["ppyr"], exclude=["ppyr.pyramid", "ppyr.bitstream.neighbours"]):
     from .targets import TARGETS
 
 from ppyr.errors import PpyrError
