@@ -17,11 +17,13 @@ import ppyr
 from ppyr import mappings
 from ppyr.bitstream.container import unpack
 from ppyr.cli import main
+from ppyr.coding import encode_changed
 from ppyr.collection import adapt
 from ppyr.errors import FormatError, ModelError, UnknownModelError
-from ppyr.models import adaptation, modelfile, registry
+from ppyr.models import adaptation, modelfile, predictor, registry
 from ppyr.models.modelfile import INGREDIENTS, Recipe
 from ppyr.models.search import Search
+from ppyr.picture import Picture
 
 from .photograph import squares
 from .random_model import random_weights
@@ -57,17 +59,20 @@ def adapted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         found = adapt(IMAGES, "fast", SEARCH)
         assert found.images == len(IMAGES)
         assert found.after + len(found.recipe.changes) < found.before
-        assert found.before == sum(level_bytes(ppyr.encode(image, model="fast")) for image in IMAGES)
+        assert found.before == level_bytes("fast")
         assert found.recipe.provenance == {"images": len(IMAGES), "steps": SEARCH.steps, "seed": 0}
         found.recipe.write(folder, "mine")
         registry.add(folder)
-        assert found.after == sum(level_bytes(ppyr.encode(image, model="mine")) for image in IMAGES)
+        assert found.after == level_bytes("mine")
     registry.installed.cache_clear()
     return folder
 
 
-def level_bytes(data: bytes) -> int:
-    return sum(len(stream) for (stream,) in unpack(data).levels)
+def level_bytes(model: str) -> int:
+    """Bytes of the levels of all images under a model."""
+    chosen = predictor.load(registry.by_name(model))
+    files = [unpack(encode_changed(Picture.of(image), chosen, [])) for image in IMAGES]
+    return sum(len(stream) for file in files for level in file.levels for stream in level)
 
 
 def test_files_need_the_adapted_model_unless_it_is_embedded(adapted: Path) -> None:
