@@ -288,6 +288,58 @@ def fuzzing(results: Path) -> str:
     return f"{_table(head, rows)}\n{conditions}"
 
 
+def graphics(results: Path) -> str:
+    """Images that are no photographs, by folder."""
+    found = load(results / "density" / "nonphoto.json")
+    if found is None:
+        return ""
+    efforts = found["efforts"]
+    last = max(efforts)
+    peers = list(efforts[last]["totals"]["peers"])
+    rows = []
+    for folder, total in [*efforts[last]["folders"].items(), ("all", efforts[last]["totals"])]:
+        sizes = [total["peers"][peer]["bytes"] for peer in peers]
+        first = efforts["1"]["folders"].get(folder, efforts["1"]["totals"])
+        rows.append(
+            (
+                folder,
+                str(total["images"]),
+                *(f"{size:,}" for size in (first["bytes"], total["bytes"], *sizes)),
+                *(f"{total['bytes'] / size:.3f}" for size in sizes),
+            )
+        )
+    names = [CODECS[peer] for peer in peers]
+    head = ("folder", "images", "effort 1", f"effort {last}", *names, *(f"/ {name}" for name in names))
+    return _table(head, rows)
+
+
+def samples(results: Path) -> str:
+    """Samples of more than 8 bits beside JPEG XL, and what alpha costs."""
+    found = load(results / "samples.json")
+    if found is None:
+        return ""
+    rows = [
+        (
+            name,
+            *(f"{size:,}" for size in sizes.values()),
+            *(f"{sizes['ppyr'] / sizes[peer]:.3f}" for peer in ("jpegxl-7", "jpegxl-9")),
+        )
+        for name, sizes in found["wide"].items()
+    ]
+    names = [CODECS[peer] for peer in ("jpegxl-7", "jpegxl-9")]
+    head = (
+        f"{found['images']} images",
+        f"effort {found['effort']}",
+        *names,
+        *(f"/ {name}" for name in names),
+    )
+    whole, colours, alone = (found["alpha"][name] for name in ("RGBA", "RGB", "alpha alone"))
+    return (
+        f"{_table(head, rows)}\nThe photographs with alpha take {whole:,} bytes, without {colours:,}, and their "
+        f"alpha alone {alone:,}: together {_percent(whole / (colours + alone))} against apart.\n"
+    )
+
+
 def _percent(ratio: float) -> str:
     return f"{100 * (ratio - 1):+.2f} %"
 
@@ -300,6 +352,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
     "README.md": {"density": density, "memory": memory_sentence},
     "docs/effort.md": {"collections": collections, "efforts": efforts},
+    "docs/graphics.md": {"graphics": graphics},
+    "docs/images.md": {"samples": samples},
     "docs/memory.md": {"memory": memory},
     "docs/model.md": {
         "experiments": experiments,

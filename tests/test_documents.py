@@ -27,6 +27,7 @@ DOCUMENTS = (
     *COMMANDS,
     "SECURITY.md",
     "docs/effort.md",
+    "docs/graphics.md",
     "docs/images.md",
     "docs/memory.md",
     "docs/metadata.md",
