@@ -335,8 +335,8 @@ def samples(results: Path) -> str:
     )
     whole, colours, alone = (found["alpha"][name] for name in ("RGBA", "RGB", "alpha alone"))
     return (
-        f"{_table(head, rows)}\nThe photographs with alpha take {whole:,} bytes, without {colours:,}, and their "
-        f"alpha alone {alone:,}: together {_percent(whole / (colours + alone))} against apart.\n"
+        f"{_table(head, rows)}\nThe photographs with alpha take {whole:,} bytes, without {colours:,}, and "
+        f"their alpha alone {alone:,}: together {_percent(whole / (colours + alone))} against apart.\n"
     )
 
 

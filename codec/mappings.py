@@ -39,10 +39,13 @@ def mappings(image: Samples, raster: Raster) -> list[Mapping | None]:
 
 def is_repetitive(samples: Samples) -> bool:
     """Whether many pixels of (h, w, c) equal the one to the left or the one above, so that LZMA may pay."""
-    equal = np.zeros(samples.shape[:2], np.bool_)
-    equal[:, 1:] = (samples[:, 1:] == samples[:, :-1]).all(2)
-    equal[1:] |= (samples[1:] == samples[:-1]).all(2)
-    return float(equal.mean()) >= REPETITION
+    repeated = 0
+    for top, part in _bands(samples):
+        above = samples[top - 1] if top else part[0] ^ 1
+        equal = (part == np.concatenate([above[None], part[:-1]])).all(2)
+        equal[:, 1:] |= (part[:, 1:] == part[:, :-1]).all(2)
+        repeated += int(np.count_nonzero(equal))
+    return bool(repeated >= REPETITION * samples.shape[0] * samples.shape[1])
 
 
 def coded(image: Samples, mapping: Mapping | None) -> Samples:
@@ -70,7 +73,7 @@ def _by_channel(image: Samples, raster: Raster, *, ranks: bool) -> Mapping | Non
     each: list[Channel] = []
     for number in range(raster.channels):
         plane = image[..., number]
-        same = next((n for n in range(number) if np.array_equal(image[..., n], plane)), None)
+        same = next((other for other in range(number) if _are_equal(image, other, number)), None)
         counts = _counts(plane, raster.bit_depth)
         values = np.flatnonzero(counts)
         if same is not None:
@@ -124,15 +127,25 @@ def _keys(pixels: Samples) -> npt.NDArray[np.uint64]:
 
 def _counts(plane: Samples, bit_depth: int) -> npt.NDArray[np.int64]:
     """How often each value occurs in (H, W)."""
-    rows = max(1, _PART // plane.shape[1])
     counts = np.zeros(1 << bit_depth, np.int64)
-    for top in range(0, len(plane), rows):
-        counts += np.bincount(plane[top : top + rows].ravel(), minlength=len(counts))
+    for _, part in _bands(plane):
+        counts += np.bincount(part.ravel(), minlength=len(counts))
     return counts
+
+
+def _are_equal(image: Samples, one: int, other: int) -> bool:
+    """Whether two channels of (H, W, C) are the same."""
+    return all(np.array_equal(part[..., one], part[..., other]) for _, part in _bands(image))
 
 
 def _parts(image: Samples) -> Iterator[Samples]:
     """The pixels (n, C) of an image, some rows at a time."""
+    for _, part in _bands(image):
+        yield part.reshape(-1, image.shape[2])
+
+
+def _bands(image: Samples) -> Iterator[tuple[int, Samples]]:
+    """Some rows of an image at a time, and which is the first of them."""
     rows = max(1, _PART // image.shape[1])
     for top in range(0, len(image), rows):
-        yield image[top : top + rows].reshape(-1, image.shape[2])
+        yield top, image[top : top + rows]
