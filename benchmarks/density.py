@@ -32,13 +32,15 @@ def files(folder: Path) -> list[str]:
     return [path for path, _ in expand(str(folder), READABLE, recursive=True)]
 
 
-def measure_set(name: str, folder: Path, efforts: Sequence[int]) -> dict[str, Any]:
+def measure_set(
+    name: str, folder: Path, efforts: Sequence[int], peers: Sequence[str] = PEERS
+) -> dict[str, Any]:
     """Every effort on the images of a folder, and the peers, measured once, right after the first effort."""
     for effort in efforts:
         warm_up(effort=effort)
     results: dict[int, list[ImageResult]] = {effort: [] for effort in efforts}
     for file in tqdm(files(folder), desc=name):
-        first = measure(file, PEERS, effort=efforts[0])
+        first = measure(file, peers, effort=efforts[0])
         rest = [replace(measure(file, (), effort=effort), peers=first.peers) for effort in efforts[1:]]
         inside = Path(file).relative_to(folder).as_posix()
         for effort, row in zip(efforts, (first, *rest), strict=True):
@@ -64,9 +66,10 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--efforts", nargs="+", type=int, default=list(range(1, 8)))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
     args = parser.parse_args()
     use_threads(1)
-    result = measure_set(args.name, args.folder, args.efforts)
+    result = measure_set(args.name, args.folder, args.efforts, args.peers)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{args.name}.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 

@@ -299,17 +299,16 @@ def graphics(results: Path) -> str:
     rows = []
     for folder, total in [*efforts[last]["folders"].items(), ("all", efforts[last]["totals"])]:
         sizes = [total["peers"][peer]["bytes"] for peer in peers]
-        first = efforts["1"]["folders"].get(folder, efforts["1"]["totals"])
         rows.append(
             (
                 folder,
                 str(total["images"]),
-                *(f"{size:,}" for size in (first["bytes"], total["bytes"], *sizes)),
+                *(f"{size:,}" for size in (total["bytes"], *sizes)),
                 *(f"{total['bytes'] / size:.3f}" for size in sizes),
             )
         )
     names = [CODECS[peer] for peer in peers]
-    head = ("folder", "images", "effort 1", f"effort {last}", *names, *(f"/ {name}" for name in names))
+    head = ("folder", "images", f"effort {last}", *names, *(f"/ {name}" for name in names))
     return _table(head, rows)
 
 

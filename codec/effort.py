@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from ppyr.bitstream.container import read_header
 from ppyr.bitstream.plain import Method
 from ppyr.coding import CodedLevels, assemble, encode_changed, encode_levels, tables_of, without_model
 from ppyr.errors import ConfigurationError, ModelError
@@ -105,7 +106,8 @@ def encode(
         else:
             found.append(encode_changed(picture, prepared, changes))
         others = chosen.others
-        if chosen.graphics is not None and is_repetitive(picture.samples):
+        modelled = any(read_header(found[-1]).model_id)
+        if chosen.graphics is not None and modelled and is_repetitive(picture.samples):
             others += (chosen.graphics,)
         for name in others:
             other = predictor.load(registry.by_name(name), backend)
