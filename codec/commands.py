@@ -87,6 +87,12 @@ def info(args: argparse.Namespace) -> int:
             f"  {about.bytes:,} bytes, {about.bits_per_dim:.4f} bits/dim "
             f"(theoretical {about.theoretical_bits_per_dim:.4f})\n"
             f"  {about.model_evaluations} model evaluations in {len(about.levels)} levels"
+            + (
+                f"\n  {about.mapping:,} bytes map coded samples to those of the image"
+                if about.mapping
+                else ""
+            )
+            + ("" if set(about.units) == {"MODEL"} else f"\n  tiles: {_counted(about.units)}")
             + (f"\n  {about.changes:,} bytes change the model for this image" if about.changes else "")
             + (f"\n  metadata: {_listed(about.metadata)}" if about.metadata else "")
         )
@@ -161,6 +167,10 @@ def demo(args: argparse.Namespace) -> int:
     print(text_table((found.photograph, f"{about.width} x {about.height}"), rows))
     print("The decompressed photograph is the same, bit for bit.")
     return 0
+
+
+def _counted(units: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in units.items())
 
 
 def _listed(sizes: dict[str, int]) -> str:

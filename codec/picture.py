@@ -73,12 +73,8 @@ class Picture:
         *,
         modelled: bool = False,
     ) -> None:
-        self.samples, self.header, self.mapping, self.tile_bits = (
-            coded(image, mapping),
-            header,
-            mapping,
-            tile_bits,
-        )
+        self.header, self.mapping, self.tile_bits = header, mapping, tile_bits
+        self.samples = coded(image, mapping)
         self.coded = header.raster if mapping is None else mapping.coded
         self.units = units(self.coded, tile_bits)
         levels = Layout(self.coded, tile_bits).level_count

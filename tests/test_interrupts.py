@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and limits a
 IMAGE = crop(19, 24)
 #: The command line in a process that says so and waits where it is to be hit.
 WAITING = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from ppyr import cli
 
@@ -31,6 +31,7 @@ def wait(*_, **__):
     print("here", flush=True)
     time.sleep(600)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job is born without
 place, *words = sys.argv[1:]
 if place == "written":
     os.fsync = wait

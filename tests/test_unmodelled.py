@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ppyr.bitstream.container import Container, unpack
 from ppyr.bitstream.mapping import ChannelMapping, ColourMapping, How, Mapping, pack_mapping, unpack_mapping
 from ppyr.bitstream.plain import Method, pack_plain, unpack_plain
 from ppyr.bitstream.raster import Raster
+from ppyr.cli import main
 from ppyr.coding import encode_changed
 from ppyr.errors import FormatError
 from ppyr.mappings import coded, mappings
@@ -122,6 +124,20 @@ def test_channels_that_say_nothing_cost_nothing() -> None:
     gray = crop(33, 47, gray=True)
     alone = ppyr.encode(gray, model="fast")
     assert len(ppyr.encode(np.dstack([gray] * 3), model="fast")) < len(alone) + 40
+
+
+def test_info_tells_how_units_are_coded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ppyr.encode(sprite(), model="fast")
+    about = ppyr.info(data)
+    assert (about.model, about.model_evaluations) == ("none", 0)
+    assert sum(about.units.values()) == 1
+    assert about.mapping == len(pack_mapping(unpack(data).mapping))
+    assert about.bytes - about.theoretical_bits_per_dim * sprite().size / 8 < 200
+    (tmp_path / "a.ppyr").write_bytes(data)
+    assert main(["info", str(tmp_path / "a.ppyr")]) == 0
+    said = capsys.readouterr().out
+    assert f"tiles: 1 {unpack(data).methods[0].name}" in said
+    assert f"{about.mapping} bytes map" in said
 
 
 def test_one_colour_has_no_streams() -> None:
