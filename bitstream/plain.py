@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ppyr.bitstream.checks import FRESH_COPY, check_range
-from ppyr.bitstream.neighbours import NONE, filled, repeated
 from ppyr.errors import FormatError
 
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -53,6 +52,8 @@ def pack_plain(samples: Samples, method: Method, bit_depth: int) -> bytes:
         case Method.LZMA_UP:
             return _lzma(np.diff(samples, axis=0, prepend=samples.dtype.type(0)))
         case Method.LZMA_NEIGHBOURS:
+            from ppyr.bitstream.neighbours import repeated
+
             return _lzma(*repeated(samples))
         case _:
             return _lzma(samples)
@@ -75,6 +76,8 @@ def unpack_plain(
         bits = np.unpackbits(np.frombuffer(stream, np.uint8), count=pixels * channels * bit_depth)
         samples = np.left_shift(bits.reshape(*shape, bit_depth), _places(bit_depth)).sum(-1, dtype=dtype)
     elif method is Method.LZMA_NEIGHBOURS:
+        from ppyr.bitstream.neighbours import NONE, filled
+
         data = _unlzma(stream, pixels + pixels * channels * stored.itemsize, stored.itemsize)
         which = np.frombuffer(data[:pixels], np.uint8)
         size = pixels + int(np.count_nonzero(which >= NONE)) * channels * stored.itemsize

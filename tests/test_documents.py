@@ -13,7 +13,7 @@ from benchmarks import density, effort
 from benchmarks.tables import BLOCKS, CODECS, ROOT, fill, filled
 from benchmarks.tables import density as density_tables
 from benchmarks.tables import efforts as efforts_table
-from ppyr import cli
+from ppyr import cli, mappings
 from ppyr.bench import PEERS
 from ppyr.effort import EFFORTS, Effort
 from ppyr.imagefile import write_image
@@ -106,6 +106,7 @@ def test_efforts_are_measured_and_drawn(
         write_image(squares(120, 116, ord(name)), images / f"{name}.png")
     monkeypatch.setattr(effort, "RESULTS", tmp_path / "effort")
     monkeypatch.setattr(adaptation, "LEAST_PIXELS", 1 << 10)
+    monkeypatch.setattr(mappings, "REPETITION", 2)
     monkeypatch.setitem(EFFORTS, 9, Effort("fast", (Search(40),)))
     command = ["effort", "cq100", str(images), "--every", "2", "--efforts", "1", "9"]
     monkeypatch.setattr(sys, "argv", command)

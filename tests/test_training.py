@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from ppyr.cli import main
+from ppyr.coding import encode_changed
 from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import ConfigurationError, ModelError
 from ppyr.imagefile import write_image
 from ppyr.inspect import info
-from ppyr.models import checkpoint, modelfile, registry
+from ppyr.models import checkpoint, modelfile, predictor, registry
 from ppyr.models.checkpoint import describe
 from ppyr.models.configuration import TrainingConfig
 from ppyr.models.data import Augmentation, CropBatches, CropSize, augmented_crop, stage_batch
@@ -25,6 +26,7 @@ from ppyr.models.export import averaged, export, model, network, provenance
 from ppyr.models.network import NetworkConfig, StageNet
 from ppyr.models.predictor import layer_rules
 from ppyr.models.train import CROP_SIZES, TRAINING_SIDE, VALIDATION_SIDE, train
+from ppyr.picture import Picture
 
 from .photograph import crop
 
@@ -328,7 +330,7 @@ def test_a_checkpoint_without_its_photographs_is_exported(trained: dict[str, Pat
 def test_an_exported_model_codes_images(trained: dict[str, Path], models: Path, gray: bool) -> None:
     image = crop(19, 24, gray=gray)
     modelfile.write(export(trained), models, "tiny")
-    data = encode(image, model="tiny")
+    data = encode_changed(Picture.of(image), predictor.load(registry.by_name("tiny")), [])
     assert np.array_equal(decode(data), image)
     assert np.array_equal(decode(data, backend="reference"), image)
     assert info(data).model == "tiny"
