@@ -265,7 +265,8 @@ def _megabytes(size: float) -> str:
 
 def fuzzing(results: Path) -> str:
     """What was fuzzed, for how long, and how inputs ended."""
-    found = load(results / "fuzzing.json") or {"targets": {}, "minutes": 0, "command": "", "date": ""}
+    found = load(results / "fuzzing.json") or {"targets": {}, "date": ""}
+    commands = dict.fromkeys(target["command"] for target in found["targets"].values())
     rows = []
     for name, target in found["targets"].items():
         accepted = target.get("outcomes", {}).get("accepted", 0)
@@ -282,8 +283,9 @@ def fuzzing(results: Path) -> str:
         )
     head = ("target", "minutes", "inputs", "not refused", "branches", "slowest input", "findings")
     conditions = (
-        f"By `{found['command']}` on {found['date']}, from `benchmarks/results/fuzzing.json`. A finding is\n"
-        "an exception outside `PpyrError`, a wrong result, a crash, or two seconds or 200 MB for an input.\n"
+        f"By {' and '.join(f'`{one}`' for one in commands)}, the last on {found['date']},\n"
+        "from `benchmarks/results/fuzzing.json`. A finding is an exception outside `PpyrError`, a wrong\n"
+        "result, a crash, or two seconds or 200 MB for an input.\n"
     )
     return f"{_table(head, rows)}\n{conditions}"
 

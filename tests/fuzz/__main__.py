@@ -3,7 +3,8 @@
 Each target runs in a process of its own, under atheris (libFuzzer with coverage of Python code) and with
 Numba's checks of bounds. A finding is an exception outside ppyr's tree, a wrong result, an input that takes
 more than 200 MB or two seconds, or the end of the process. All are listed in the report, by the place that
-raised; the input of each lies beside it in a folder of the target's name.
+raised; the input of each lies beside it in a folder of the target's name. Targets that are not run keep what
+the report says of them.
 """
 
 from __future__ import annotations
@@ -40,11 +41,13 @@ def main() -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="ppyr-findings-"))
     share = args.minutes / len(args.targets)
-    targets = {name: run(name, folder / name, share, args.seed) for name in args.targets}
+    command = shlex.join(["python", "-m", "tests.fuzz", *sys.argv[1:]])
+    before = json.loads(args.report.read_text("utf-8"))["targets"] if args.report.exists() else {}
+    ran = {name: {"command": command, **run(name, folder / name, share, args.seed)} for name in args.targets}
+    targets = {name: (before | ran)[name] for name in NAMES if name in before | ran}
     from ppyr.bench import environment
 
     report = {
-        "command": shlex.join(["python", "-m", "tests.fuzz", *sys.argv[1:]]),
         "date": datetime.now(UTC).date().isoformat(),
         "minutes": round(sum(found["seconds"] for found in targets.values()) / 60, 1),
         "executions": sum(found["executions"] for found in targets.values()),

@@ -144,6 +144,10 @@ def _change_tensors(tensors: dict[str, Tensor], rng: random.Random, mutate: Muta
             tensors[name] = found._replace(values=mutate(found.values[:4096] or b"\0", 4096))
 
 
+#: Bytes that a tensor of a made file has at most, however large it claims to be.
+_MOST_VALUES = 1 << 20
+
+
 def _model_file(tensors: dict[str, Tensor], about: object) -> bytes:
     """A .safetensors file whose offsets fit."""
     header: dict[str, object] = {"__metadata__": about}
@@ -152,7 +156,7 @@ def _model_file(tensors: dict[str, Tensor], about: object) -> bytes:
         length = math.prod(shape) * _WIDTHS.get(dtype, 1)
         offsets = [len(body), len(body) + length]
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
-        body += values[:length].ljust(length, b"\1")
+        body += values[:length].ljust(min(length, _MOST_VALUES), b"\1")
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + body
 
