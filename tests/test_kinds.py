@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import struct
+import zlib
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -22,7 +23,7 @@ from ppyr.errors import FormatError, ImageTooLargeError, UnsupportedImageError
 from ppyr.files import compress_file, decompress_file
 from ppyr.imagefile import WRITABLE, ImageFile, image_bytes, read_image, read_image_file
 from ppyr.metadata import NO_METADATA, Metadata, Palette
-from ppyr.metadata.walkers import png_chunks
+from ppyr.metadata.walkers import PNG_SIGNATURE, png_chunk, png_chunks
 
 from .handmade import png, tiff
 
@@ -499,3 +500,29 @@ def test_a_palette_beside_colours_is_other_metadata() -> None:
     with pytest.raises(UnsupportedImageError, match="other: PLTE"):
         read(data)
     assert read(data, strip=["other"]).metadata == NO_METADATA
+
+
+def raw_png(rows: int, *, header: bytes = b"", interlaced: bool = False) -> bytes:
+    """A PNG of 4 x 10 gray pixels with so many rows of data; `header` stands before these."""
+    kinds = struct.pack(">IIBBBBB", 4, 10, 8, 0, 0, 0, interlaced)
+    data = zlib.compress(b"\0\1\2\3\4" * rows)
+    chunks = png_chunk(b"IHDR", kinds) + header + png_chunk(b"IDAT", data) + png_chunk(b"IEND", b"")
+    return PNG_SIGNATURE + chunks
+
+
+def test_a_png_with_missing_rows_or_two_headers_is_refused() -> None:
+    """Pillow takes the rows for black, and the second header for the first."""
+    assert read(raw_png(10)).samples.shape == (10, 4)
+    second = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4000, 8, 0, 0, 0, 0))
+    for damaged in (raw_png(9), raw_png(0), raw_png(10, interlaced=True), raw_png(10, header=second)):
+        with pytest.raises(UnsupportedImageError, match="damaged"):
+            read(damaged)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (9, 5), (8, 17)])
+@pytest.mark.parametrize("depth", [1, 8, 16])
+def test_interlaced_png_files_are_complete(size: tuple[int, int], depth: int) -> None:
+    pixels = samples(size[::-1], depth)
+    file = io.BytesIO()
+    pypng.Writer(*size, greyscale=True, bitdepth=depth, interlace=True).write(file, pixels.tolist())
+    np.testing.assert_array_equal(read(file.getvalue()).samples, pixels)

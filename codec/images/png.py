@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 from PIL import Image
 
@@ -11,6 +13,19 @@ from ppyr.metadata.walkers import PNG_SIGNATURE, png_chunk, png_chunks
 
 _SAMPLES = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 _PALETTE = 3
+#: Samples a pixel by colour type, first column and row and steps of the passes of interlacing.
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_ADAM7 = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+#: Bytes that are inflated at once.
+_PART = 1 << 20
 
 
 def read_png(data: bytes, max_pixels: int | None) -> Pixels:
@@ -23,6 +38,9 @@ def read_png(data: bytes, max_pixels: int | None) -> Pixels:
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     check_size(width, height, max_pixels)
     chunks = list(png_chunks(data))
+    _check_complete(data, [body or b"" for kind, body in chunks if kind == b"IDAT"])
+    if [kind for kind, _ in chunks].count(b"IHDR") > 1:
+        raise ValueError("there are two headers")
     for kind, body in chunks:
         if kind == b"acTL" and (frames := int.from_bytes(body[:4], "big")) > 1:
             raise unsupported(f"the file holds {frames} frames")
@@ -37,6 +55,31 @@ def read_png(data: bytes, max_pixels: int | None) -> Pixels:
     if colour_type != _PALETTE and depth in (2, 4):
         samples //= 255 // (2**depth - 1)  # Pillow spreads them over 0..255
     return Pixels(samples, depth)
+
+
+def _check_complete(data: bytes, parts: list[bytes]) -> None:
+    """Check that there are as many bytes as the pixels need: Pillow takes missing rows for black.
+
+    Raises:
+        ValueError: there are less.
+        zlib.error: they can not be inflated.
+    """
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    bits, interlaced = _CHANNELS.get(data[25], 1) * data[24], data[28]
+    missing = 0
+    for left, top, across, down in _ADAM7 if interlaced else ((0, 0, 1, 1),):
+        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        if columns > 0 and rows > 0:
+            missing += rows * (1 + -(-columns * bits // 8))
+    inflater = zlib.decompressobj()
+    for part in parts:
+        rest = part
+        while rest and not inflater.eof:
+            missing -= len(inflater.decompress(rest, _PART))
+            rest = inflater.unconsumed_tail
+    missing -= len(inflater.flush())
+    if missing > 0:
+        raise ValueError("pixels are missing")
 
 
 def write_png(pixels: Pixels, *, palette: bool) -> bytes:
