@@ -53,6 +53,17 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, force: bool = False
         temporary.unlink(missing_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can tell."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _place_new(temporary: Path, path: Path) -> None:
     try:
         _link_new(temporary, path)

@@ -72,6 +72,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     compress.add_argument(
         "--no-verify", dest="verify", action="store_false", help="do not decode and compare first"
     )
+    compress.add_argument(
+        "--rm", action="store_true", help="remove each source once its verified .ppyr file is on the disk"
+    )
     _add_strip(compress)
     _add_computing(compress, model=True)
     compress.set_defaults(run=commands.compress)

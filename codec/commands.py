@@ -42,6 +42,7 @@ def compress(args: argparse.Namespace) -> int:
             force=args.force,
             verify=args.verify,
             strip=args.strip,
+            remove=args.rm,
             max_pixels=limit_of(args),
         )
 

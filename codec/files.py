@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from ppyr.atomic import refuse_existing, write_file
+from ppyr.atomic import refuse_existing, sync_folder, write_file
 from ppyr.decoding import DEFAULT_MAX_PIXELS, decode, decodes_to
 from ppyr.effort import encode
-from ppyr.errors import ModelError
+from ppyr.errors import ConfigurationError, ModelError
 from ppyr.imagefile import (
     ImageFile,
     Source,
@@ -79,6 +79,7 @@ def compress_file(
     force: bool = False,
     verify: bool = True,
     strip: Collection[str] = (),
+    remove: bool = False,
     max_pixels: int | None = DEFAULT_MAX_PIXELS,
 ) -> Converted:
     """Compress an image file, its pixels and its metadata, into a .ppyr file.
@@ -95,18 +96,24 @@ def compress_file(
         force: replace a regular file that is there already.
         verify: decode and compare before anything is written.
         strip: kinds of metadata to leave out: exif, xmp, icc, text, dpi, orientation, other, or all.
+        remove: remove the source, once the verified target is on the disk; both have to be paths.
         max_pixels: the largest image to read, see `ppyr.imagefile.read_image_file`; None for Pillow's limit.
 
     Raises:
         OutputExistsError: `target` is there already.
         UnsupportedImageError, ImageTooLargeError: see `ppyr.imagefile.read_image_file`.
         UnknownModelError: there is no such model.
-        ConfigurationError: the effort is out of range, or a model is given too.
+        ConfigurationError: the effort is out of range, or a model is given too; or `remove` without
+            verification, of what is stripped, or of a lossy file, whose own data would be lost.
         ModelError: the file would not decode to the same image and metadata; nothing is written.
         OSError: a file can not be read or written.
     """
     _refuse_existing(target, force=force)
+    if remove and (strip or not verify or not _are_paths(source, target)):
+        raise ConfigurationError("only what is kept whole and verified is removed: leave out --rm")
     read, size = _read_image(source, strip, max_pixels)
+    if remove and read.lossy:
+        raise ConfigurationError("the pixels are kept, not the lossy file's own data: leave out --rm")
     data = encode(
         read.samples,
         bit_depth=read.bit_depth,
@@ -123,6 +130,9 @@ def compress_file(
     if verify and not decodes_to(data, read.samples, backend=backend):
         raise ModelError("the image does not decode to itself, nothing was written: try --backend reference")
     _write(target, data, force=force)
+    if remove and isinstance(source, str | os.PathLike) and isinstance(target, str | os.PathLike):
+        sync_folder(Path(target).parent)
+        Path(source).unlink()
     return _converted(source, target, read.samples, image_bytes=size, ppyr_bytes=len(data))
 
 
@@ -187,6 +197,10 @@ def _read_image(source: Source, strip: Collection[str], max_pixels: int | None) 
 def _decoded(file: str | os.PathLike[str] | bytes, backend: str, max_pixels: int | None) -> np.ndarray:
     data = file if isinstance(file, bytes) else read_bytes(file)
     return decode(data, backend=backend, max_pixels=max_pixels)
+
+
+def _are_paths(*files: Target | Source) -> bool:
+    return all(isinstance(file, str | os.PathLike) for file in files)
 
 
 def _refuse_existing(target: Target, *, force: bool) -> None:

@@ -8,6 +8,7 @@ the file says that they are to be turned.
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,7 @@ _HOLDS_PALETTE: dict[str, dict[int, Collection[int]]] = {
     ".bmp": {1: (8,)},
 }
 _CHANNELS = ("gray", "gray and alpha", "RGB", "RGBA")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,13 @@ class ImageFile:
             uint16 for more than 8 bits; as stored. Indices, where `metadata` has a palette.
         bit_depth: 1..16 bits a sample.
         metadata: what it says beside the samples.
+        lossy: whether it holds something else than samples, such as JPEG, of which these were decoded.
     """
 
     samples: np.ndarray
     bit_depth: int
     metadata: Metadata
+    lossy: bool = False
 
     def check_plain(self) -> None:
         """Check that the samples mean something without the palette.
@@ -154,7 +158,9 @@ def read_image_file(
         ) from error
     except DAMAGED as error:
         raise UnsupportedImageError(f"the image file is damaged ({error}): get an undamaged copy") from error
-    return ImageFile(pixels.samples, pixels.bit_depth, metadata)
+    if pixels.lossy:
+        _log.info("lossy %s input: the decoded pixels are kept, not the file's own data", form)
+    return ImageFile(pixels.samples, pixels.bit_depth, metadata, pixels.lossy)
 
 
 def _read(data: bytes, max_pixels: int | None) -> tuple[str, Pixels]:

@@ -9,11 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import ppyr
 from ppyr import atomic, files
 from ppyr.atomic import write_file
-from ppyr.errors import ImageTooLargeError, ModelError, OutputExistsError, UnsupportedImageError
+from ppyr.errors import (
+    ConfigurationError,
+    ImageTooLargeError,
+    ModelError,
+    OutputExistsError,
+    UnsupportedImageError,
+)
 from ppyr.files import compress_file, decompress_file
 from ppyr.imagefile import image_bytes, read_image, write_image
 
@@ -205,3 +212,32 @@ def test_alpha_and_wide_samples_come_back_from_files(tmp_path: Path, kind: str, 
     np.testing.assert_array_equal(read_image(target), image, strict=True)
     with pytest.raises(UnsupportedImageError):
         decompress_file(packed, tmp_path / "b.bmp")
+
+
+def test_sources_are_removed_only_when_all_of_them_is_kept(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.png", tmp_path / "a.ppyr"
+    write_image(crop(9, 8), source)
+    unkept: tuple[dict[str, Any], ...] = ({"verify": False}, {"strip": ["exif"]})
+    for options in unkept:
+        with pytest.raises(ConfigurationError, match="leave out --rm"):
+            compress_file(source, target, model="fast", remove=True, **options)
+    with pytest.raises(ConfigurationError, match="leave out --rm"):
+        compress_file(source, io.BytesIO(), model="fast", remove=True)
+    Image.fromarray(crop(9, 8)).save(tmp_path / "b.jpg")
+    with pytest.raises(ConfigurationError, match="leave out --rm"):
+        compress_file(tmp_path / "b.jpg", target, model="fast", remove=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.jpg"}
+    compress_file(source, target, model="fast", remove=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.ppyr", "b.jpg"}
+    np.testing.assert_array_equal(ppyr.decode(target.read_bytes()), crop(9, 8))
+
+
+def test_the_source_stays_where_the_file_does_not_decode_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "a.png"
+    write_image(crop(9, 8), source)
+    monkeypatch.setattr(files, "decodes_to", lambda *_, **__: False)
+    with pytest.raises(ModelError, match="nothing was written"):
+        compress_file(source, tmp_path / "a.ppyr", model="fast", remove=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ppyr
 from ppyr.cli import main
 from ppyr.imagefile import read_image, write_image
 
@@ -44,6 +45,7 @@ sys.exit(cli.main(words))
 """
 COMMANDS = {
     "compress": ["compress", "-q", "-e", "1", "photo.png", "-o", "out.ppyr"],
+    "remove": ["compress", "-q", "-e", "1", "--rm", "photo.png", "-o", "out.ppyr"],
     "decompress": ["decompress", "-q", "photo.ppyr", "-o", "out.png"],
 }
 
@@ -56,7 +58,12 @@ def command(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     assert main(["compress", "-q", "-e", "1", "photo.png"]) == 0
     before = contents()
     yield request.param
-    assert {name: data for name, data in contents().items() if name.startswith("photo")} == before
+    left = {name: data for name, data in contents().items() if name.startswith("photo")}
+    if "photo.png" not in left:  # removed, but only when another file has all of it
+        assert request.param == "remove"
+        assert np.array_equal(ppyr.decode(Path("out.ppyr").read_bytes()), IMAGE)
+        del before["photo.png"]
+    assert left == before
 
 
 def contents() -> dict[str, bytes]:
@@ -104,7 +111,11 @@ def test_a_killed_process_leaves_a_temporary_file_only(command: str, place: str,
     assert temporary.startswith(".ppyr-")
     assert {name: left[name] for name in before} == before
     assert main([*words, "-f"] if force else words) == 0
-    assert np.array_equal(read_image("photo.png" if command == "compress" else "out.png"), IMAGE)
+    if command == "decompress":
+        assert np.array_equal(read_image("out.png"), IMAGE)
+    else:
+        assert np.array_equal(ppyr.decode(Path("out.ppyr").read_bytes()), IMAGE)
+    assert Path("photo.png").exists() == (command != "remove")
 
 
 def run(words: list[str], stdout: Path | None = None, largest_file: int | None = None) -> tuple[int, str]:

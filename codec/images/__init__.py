@@ -35,10 +35,12 @@ class Pixels:
         samples: (H, W) or (H, W, C), uint8, or uint16 for more than 8 bits; C of 2 for gray and alpha, 3 for
             RGB, 4 for RGBA.
         bit_depth: 1..16 bits a sample.
+        lossy: whether the file holds something else, such as JPEG, that is lost with it.
     """
 
     samples: np.ndarray
     bit_depth: int
+    lossy: bool = False
 
     @property
     def channels(self) -> int:

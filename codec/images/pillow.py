@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from ppyr.metadata.walkers import webp_chunks, webp_size
 _BMP_BITS = {"1": (1,), "L": (8,), "P": (1, 4, 8), "RGB": (24,)}
 #: Rows of an image that are copied at once.
 _BAND = 64
-_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -51,11 +49,10 @@ def read_pillow(data: bytes, max_pixels: int | None) -> tuple[str, Pixels]:
         for problem in _problems(image, data):
             raise unsupported(problem)
         depth = _bmp_bits(data) if image.mode == "P" else 1 if image.mode == "1" else 8
-        if image.format == "JPEG" or (
+        lossy = image.format == "JPEG" or (
             image.format == "WEBP" and any(kind == b"VP8 " for kind, _ in webp_chunks(data))
-        ):
-            _log.info("lossy %s input: the decoded pixels are kept, not the file's own data", image.format)
-        return image.format or "", Pixels(_samples(image), depth)
+        )
+        return image.format or "", Pixels(_samples(image), depth, lossy)
 
 
 def write_webp(pixels: Pixels, **options: Any) -> bytes:

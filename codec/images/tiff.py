@@ -26,7 +26,6 @@ _JPEG = 7
 #: none, LZW, deflate, PackBits, LZMA, Zstandard
 _COMPRESSIONS = (1, *_FAX, 5, _JPEG, 8, 32946, 32773, 34925, 50000)
 _TILE_PIXELS = 1 << 24
-_log = logging.getLogger(__name__)
 logging.getLogger("tifffile").addHandler(
     logging.NullHandler()
 )  # what it says of damaged files, errors say too
@@ -58,14 +57,12 @@ def read_tiff(data: bytes, max_pixels: int | None) -> Pixels:
         depth = page.bitspersample
         if page.compression in _FAX:
             return Pixels(loaded(bare, "TIFF"), depth)  # tifffile takes black for white here
-        if page.compression == _JPEG:
-            _log.info("lossy TIFF input: the decoded pixels are kept, not the file's own data")
         planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # (P, H, W, C), one of P and C is 1
         samples = plain(planes.transpose(1, 2, 0, 3).reshape(*planes.shape[1:3], -1))
     if page.photometric == _WHITE_IS_ZERO:
         gray = samples if samples.ndim == 2 else samples[..., 0]
         np.subtract(2**depth - 1, gray, out=gray)
-    return Pixels(samples, depth)
+    return Pixels(samples, depth, page.compression == _JPEG)
 
 
 def write_tiff(pixels: Pixels) -> bytes:
