@@ -63,8 +63,8 @@ class ImageResult:
         width, height, channels: its size.
         bits_per_dim: bits of the .ppyr file for each sample.
         theoretical_bits_per_dim: see `ppyr.inspect.Info`.
-        overhead_ok: whether the file without its changes to the model and its mapping is at most
-            0.1 % + 300 bytes larger than that information.
+        overhead_ok: whether the file without its changes to the model and its mapping is at most 0.1 %, and
+            300 bytes for each unit (the colours or the alpha of a tile), larger than that information.
         model_evaluations: to decode.
         ppyr: size and times.
         peers: the same for every peer, by name.
@@ -142,7 +142,8 @@ def measure(
         bits_per_dim=about.bits_per_dim,
         theoretical_bits_per_dim=about.theoretical_bits_per_dim,
         overhead_ok=about.bytes - about.changes - about.mapping
-        <= about.theoretical_bits_per_dim * image.size / 8 * _OVERHEAD_RATIO + _OVERHEAD_BYTES,
+        <= about.theoretical_bits_per_dim * image.size / 8 * _OVERHEAD_RATIO
+        + _OVERHEAD_BYTES * sum(about.units.values()),
         model_evaluations=about.model_evaluations,
         ppyr=ppyr,
         peers={name: _measure_peer(image, name) for name in peers},
