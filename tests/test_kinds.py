@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
 import struct
@@ -510,11 +511,12 @@ def raw_png(rows: int, *, header: bytes = b"", interlaced: bool = False) -> byte
     return PNG_SIGNATURE + chunks
 
 
-def test_a_png_with_missing_rows_or_two_headers_is_refused() -> None:
+def test_a_png_with_missing_rows_or_headers_elsewhere_is_refused() -> None:
     """Pillow takes the rows for black, and the second header for the first."""
     assert read(raw_png(10)).samples.shape == (10, 4)
     second = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4000, 8, 0, 0, 0, 0))
-    for damaged in (raw_png(9), raw_png(0), raw_png(10, interlaced=True), raw_png(10, header=second)):
+    late = raw_png(10).replace(PNG_SIGNATURE, PNG_SIGNATURE + png_chunk(b"tEXt", b"a\0b" * 9))
+    for damaged in (raw_png(9), raw_png(0), raw_png(10, interlaced=True), raw_png(10, header=second), late):
         with pytest.raises(UnsupportedImageError, match="damaged"):
             read(damaged)
 
@@ -526,3 +528,16 @@ def test_interlaced_png_files_are_complete(size: tuple[int, int], depth: int) ->
     file = io.BytesIO()
     pypng.Writer(*size, greyscale=True, bitdepth=depth, interlace=True).write(file, pixels.tolist())
     np.testing.assert_array_equal(read(file.getvalue()).samples, pixels)
+
+
+#: Found by fuzzing, deflated: width times height is a string of 1.6 GB.
+WIDTH_IS_A_STRING = (
+    "eNrz9NRi4GBgYOBjYGBkZ2AEsliBmJGRBcxmYWBIYGBiZGZgBnK2ATEzkA2SAAEOHavipv/Eg5V1+TGR3mDtTEAsyMhyBcS+"
+    "AsSiUGNZoUaDrBNDuIFBHMpm8AA5DqiqoCg/LTMnlaE6JzI51MvRwlAP5BiIDU5GWjoKsgaWPrk12cnetjZKcvI8vILcwmIl"
+    "uanWZsYiQsIcnNxsXNwA+z1Emg=="
+)
+
+
+def test_a_tiff_whose_width_is_no_number_is_refused() -> None:
+    with pytest.raises(UnsupportedImageError, match="width and height are no numbers"):
+        read(zlib.decompress(base64.b64decode(WIDTH_IS_A_STRING)))

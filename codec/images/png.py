@@ -35,6 +35,8 @@ def read_png(data: bytes, max_pixels: int | None) -> Pixels:
         UnsupportedImageError: the file is damaged, or an animation.
         ImageTooLargeError: see `check_size`.
     """
+    if data[12:16] != b"IHDR":
+        raise ValueError("there is no header")
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     check_size(width, height, max_pixels)
     chunks = list(png_chunks(data))

@@ -48,6 +48,8 @@ def read_tiff(data: bytes, max_pixels: int | None) -> Pixels:
         page = file.pages.first
         if not isinstance(page, TiffPage):
             raise ValueError("there is no page")
+        if not isinstance(page.imagewidth, int) or not isinstance(page.imagelength, int):
+            raise ValueError("width and height are no numbers")
         check_size(page.imagewidth, page.imagelength, max_pixels)
         if len(file.pages) > 1:
             raise unsupported(f"the file holds {len(file.pages)} frames")
