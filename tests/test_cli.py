@@ -295,10 +295,12 @@ def test_options_reach_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
         "force": False,
         "verify": False,
         "strip": ["exif", "dpi"],
+        "remove": False,
         "max_pixels": DEFAULT_MAX_PIXELS,
     }
     assert (seen[1]["force"], seen[1]["verify"], seen[1]["max_pixels"]) == (True, True, None)
-    assert main(["compress", "-qf", "-e", "3", "photo.png"]) == 0
+    assert main(["compress", "-qf", "--rm", "-e", "3", "photo.png"]) == 0
+    assert seen[-1]["remove"]
     assert (seen[2]["effort"], seen[2]["model"]) == (3, None)
 
 
