@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parse(arguments)
         _prepare(args)
         code: int = args.run(args)
-        sys.stdout.flush()
+        _flush(failed=code != 0)
     except UsageError as error:
         print(f"ppyr: {error}", file=sys.stderr)
         return 2
@@ -41,13 +41,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("ppyr: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Nobody reads on; what is still buffered must not fail again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush(failed=True)
         return 1
     except FAILURES as error:
         print(f"ppyr: {describe(error)}", file=sys.stderr)
+        _flush(failed=True)
         return 1
     return code
+
+
+def _flush(*, failed: bool) -> None:
+    """Write what is buffered for standard output; where that has failed before, it was told."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # What is still buffered must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not failed:
+            raise
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

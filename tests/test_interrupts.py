@@ -133,6 +133,7 @@ def run(words: list[str], stdout: Path | None = None, largest_file: int | None =
             text=True,
             check=False,
             preexec_fn=limit,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
     return done.returncode, done.stderr
 
