@@ -12,15 +12,12 @@ from enum import IntEnum
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from ppyr.bitstream.checks import FRESH_COPY, check_range
 from ppyr.bitstream.deflated import deflated, inflated, read_number
-from ppyr.bitstream.raster import Raster
+from ppyr.bitstream.raster import Raster, Samples
 from ppyr.bitstream.varint import write_varint
 from ppyr.errors import FormatError
-
-Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 MOST_COLOURS = 256
 """Colours that pixels can be numbers of."""

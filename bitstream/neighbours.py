@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+from ppyr.bitstream.raster import Samples
 
 #: The neighbours left, above, above to the right and above to the left, in a padded image; then none.
 _DOWN, _ACROSS = (1, 0, 0, 0), (0, 1, 2, 0)

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ppyr.bitstream.checks import FRESH_COPY, check_range
+from ppyr.bitstream.raster import Samples
 from ppyr.errors import FormatError
-
-Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 class Method(IntEnum):

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""Of an image, or of a part of it."""
 
 SHALLOW = 8
 """Bits of a sample that a model needs no scaling for."""

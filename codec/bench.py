@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import ModelError, PpyrError
 from ppyr.imagefile import ImageFile, read_image_file
+from ppyr.images import Pixels
 from ppyr.inspect import info
 from ppyr.models.registry import model_name
 
@@ -266,18 +266,15 @@ def _peer(name: str) -> tuple[Callable[[np.ndarray], bytes], Callable[[bytes], n
 
 def _webp_encode(image: np.ndarray) -> bytes:
     """By Pillow, which can keep the colours of transparent pixels."""
-    from PIL import Image
+    from ppyr.images.pillow import write_webp
 
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "WEBP", lossless=True, exact=True, method=6, quality=100)
-    return file.getvalue()
+    return write_webp(Pixels(image, 8), method=6, quality=100)
 
 
 def _webp_decode(data: bytes) -> np.ndarray:
-    from PIL import Image
+    from ppyr.images.pillow import loaded
 
-    with Image.open(io.BytesIO(data)) as image:
-        return np.array(image)
+    return loaded(data, "WEBP")
 
 
 def _coloured(image: np.ndarray) -> np.ndarray:

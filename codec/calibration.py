@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from ppyr.bitstream.raster import Samples
 from ppyr.bitstream.tables import TableSet
 from ppyr.coding import walk
 from ppyr.geometry import shapes
@@ -21,7 +22,6 @@ from ppyr.models.features import ByteArray
 from ppyr.models.integer import backend
 from ppyr.models.predictor import Distribution, Model
 from ppyr.models.weights import Weights
-from ppyr.picture import Samples
 from ppyr.pyramid import build
 
 #: Symbols that the family's own frequencies count for, and their least share among those counted.

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from ppyr.bitstream.container import DIGEST_SIZE, Container, Layout, pack
 from ppyr.bitstream.plain import Method
+from ppyr.bitstream.raster import Samples
 from ppyr.bitstream.tables import TableSet
 from ppyr.geometry import Level, shapes
 from ppyr.models import predictor
 from ppyr.models.changes import Change, apply_changes, pack_changes
 from ppyr.models.features import BYTES, Depth
-from ppyr.picture import Picture, Samples, depth_of
+from ppyr.picture import Picture, depth_of
 from ppyr.pyramid import build, merge
 from ppyr.symbols import CodedLevel, Coder, Writer
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
+from ppyr.bitstream.raster import Samples
 from ppyr.coding import encode_levels, tables_of
 from ppyr.effort import by_stage
 from ppyr.errors import ModelError
@@ -16,7 +17,7 @@ from ppyr.models.changes import pack_changes, with_tables
 from ppyr.models.modelfile import INGREDIENTS, Recipe
 from ppyr.models.search import Search
 from ppyr.models.weights import STAGES
-from ppyr.picture import Picture, Samples
+from ppyr.picture import Picture
 
 #: Images that are enough to see whether changes pay, evenly chosen.
 TRIALS = 24

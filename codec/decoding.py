@@ -12,13 +12,14 @@ import numpy.typing as npt
 from ppyr.bitstream.container import Header, Index, pixel_digest, read_header, unpack
 from ppyr.bitstream.mapping import Mapping
 from ppyr.bitstream.plain import Method, unpack_plain
+from ppyr.bitstream.raster import Samples
 from ppyr.bitstream.tables import LEAST_INFORMATION, TableSet
 from ppyr.coding import changed, tables_of, walk
 from ppyr.errors import ChecksumError, FormatError, ImageTooLargeError, ModelError
 from ppyr.geometry import shapes
 from ppyr.models import predictor
 from ppyr.models.changes import unpack_changes
-from ppyr.picture import Samples, Unit, depth_of, units
+from ppyr.picture import Unit, depth_of, units
 from ppyr.symbols import Reader
 
 DEFAULT_MAX_PIXELS = 1 << 28
@@ -112,16 +113,17 @@ class Decoder:
     def __init__(self, parts: Parts, backend: str) -> None:
         self.information = 0
         self._parts, self._backend = parts, backend
-        index = parts.index
-        self._units = units(index.coded, index.tile_bits)
-        stored = index.coded.dtype
+        self._index = parts.index
+        coded = self._index.coded
+        self._units = units(coded, self._index.tile_bits)
+        stored = coded.dtype
         self._coarsest = np.frombuffer(parts.coarsest, stored).astype(stored.newbyteorder("="))
         self._check_information()
 
     @property
     def tiles(self) -> tuple[Unit, ...]:
         """The first unit of each tile."""
-        return self._units[:: self._parts.index.coded.components]
+        return self._units[:: self._index.coded.components]
 
     def all_tiles(self) -> Iterator[tuple[slice, slice, Samples]]:
         """Rows, columns and samples (h, w, C) of every tile.
@@ -148,16 +150,17 @@ class Decoder:
         Raises:
             FormatError, UnknownModelError, ModelError: see `decode`.
         """
-        count = self._parts.index.coded.components
-        found = [self._unit(number * count + component, coarser) for component in range(count)]
-        coded = _nothing(*found[0].shape[:2], self._parts.index.coded.channels, dtype=self._coarsest.dtype)
-        for component, samples in enumerate(found):
-            coded[..., self._units[component].channels] = samples
+        count = self._index.coded.components
+        coded, *alpha = (self._unit(number * count + component, coarser) for component in range(count))
+        if alpha:
+            colours, shape = coded, (*coded.shape[:2], self._index.coded.channels)
+            coded = _nothing(*shape, dtype=colours.dtype)
+            coded[..., :-1], coded[..., -1:] = colours, alpha[0]
         return coded if self._parts.mapping is None else self._parts.mapping.restored(coded)
 
     def _unit(self, number: int, coarser: int) -> Samples:
         """The coded samples of a unit."""
-        unit, index = self._units[number], self._parts.index
+        unit, index = self._units[number], self._index
         shape = self._shape(unit)
         start = unit.channels.start + number // index.coded.components * index.coded.channels
         pixel = self._coarsest[start : start + shape[2]].reshape(1, 1, -1)
@@ -183,7 +186,7 @@ class Decoder:
         return samples
 
     def _shape(self, unit: Unit) -> tuple[int, int, int]:
-        coded = self._parts.index.coded
+        coded = self._index.coded
         return *unit.shape(coded.height, coded.width), len(range(coded.channels)[unit.channels])
 
     @cached_property
@@ -191,7 +194,7 @@ class Decoder:
         """The model after the changes of the file, and its tables before them."""
         chosen = predictor.load(self._parts.header.model_id, self._backend)
         tables = tables_of(chosen)
-        found = unpack_changes(self._parts.changes, chosen.source, tables) if self._parts.changes else []
+        found = unpack_changes(self._parts.changes, chosen.source, tables)
         try:
             return changed(chosen, found), tables
         except ModelError as error:
@@ -202,7 +205,7 @@ class Decoder:
 
     def _check_information(self) -> None:
         """Check that as many symbols as the units need can have the information content of the header."""
-        index, stated = self._parts.index, self._parts.header.information
+        index, stated = self._index, self._parts.header.information
         modelled = [
             self._shape(unit)
             for unit, method in zip(self._units, index.methods, strict=True)

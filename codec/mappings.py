@@ -14,10 +14,9 @@ from ppyr.bitstream.mapping import (
     ColourMapping,
     How,
     Mapping,
-    Samples,
     pack_mapping,
 )
-from ppyr.bitstream.raster import Raster
+from ppyr.bitstream.raster import Raster, Samples
 
 #: Least bits a sample that ranks in place of values have to promise.
 _WORTH = 0.05

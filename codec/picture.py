@@ -15,12 +15,10 @@ import numpy.typing as npt
 from ppyr.bitstream.container import DIGEST_SIZE, Header, Layout, Scaling, pixel_digest
 from ppyr.bitstream.mapping import Mapping
 from ppyr.bitstream.plain import Method, pack_plain
-from ppyr.bitstream.raster import SHALLOW, Raster
+from ppyr.bitstream.raster import SHALLOW, Raster, Samples
 from ppyr.errors import UnsupportedImageError
 from ppyr.mappings import coded, is_repetitive, mappings
 from ppyr.models.features import BYTES, Depth
-
-Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 #: Binary logarithm of the side of the tiles of a large image, and of the largest image that is one tile. A
 #: tile takes some hundred bytes of memory for each pixel while it is coded.

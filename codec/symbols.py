@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
+from ppyr.bitstream.raster import Samples
 from ppyr.bitstream.tables import TableSet
 from ppyr.models.predictor import Distribution
-from ppyr.picture import Samples
 
 #: A centre under which no table is folded.
 _MIDDLE = 128

@@ -20,6 +20,7 @@ import numpy as np
 import ppyr
 from ppyr.bitstream.container import HEADER_SIZE, Kind
 from ppyr.bitstream.metasections import MetadataKind
+from ppyr.bitstream.raster import Samples
 from ppyr.bitstream.varint import write_varint
 from ppyr.errors import (
     ChecksumError,
@@ -32,7 +33,6 @@ from ppyr.errors import (
 )
 from ppyr.metadata import NO_METADATA, with_metadata
 from ppyr.models import predictor, registry
-from ppyr.picture import Samples
 
 from .sections import Parts, index_of, joined, numbers, repaired, section, split, with_crc
 from .some_files import SomeFile, some_files

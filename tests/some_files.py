@@ -8,10 +8,11 @@ import numpy as np
 
 from ppyr.bitstream.container import Container, Layout, pack
 from ppyr.bitstream.plain import Method, pack_plain
+from ppyr.bitstream.raster import Samples
 from ppyr.coding import encode_changed
 from ppyr.metadata import with_metadata
 from ppyr.models.predictor import Model
-from ppyr.picture import Picture, Samples
+from ppyr.picture import Picture
 
 from .photograph import crop
 from .some_changes import some_changes

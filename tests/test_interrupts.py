@@ -70,6 +70,15 @@ def contents() -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in Path().iterdir()}
 
 
+def prepared(command: str, *, force: bool) -> list[str]:
+    """The words of a command; with `force` its output is there already, and is to be replaced."""
+    words = COMMANDS[command]
+    if not force:
+        return words
+    Path(words[-1]).write_bytes(b"mine")
+    return [*words, "-f"]
+
+
 def hit(words: list[str], place: str, number: signal.Signals) -> tuple[int, str]:
     """Run a command up to a place, send it a signal there; exit code and what it says."""
     with subprocess.Popen(
@@ -88,29 +97,23 @@ def hit(words: list[str], place: str, number: signal.Signals) -> tuple[int, str]
 
 @pytest.mark.parametrize(("place", "force"), [("computing", False), ("written", False), ("placing", True)])
 def test_an_interrupt_leaves_no_trace(command: str, place: str, force: bool) -> None:
-    words = COMMANDS[command]
-    target = Path(words[-1])
-    if force:
-        target.write_bytes(b"mine")
+    words = prepared(command, force=force)
     before = contents()
-    assert hit([*words, "-f"] if force else words, place, signal.SIGINT) == (130, "ppyr: interrupted\n")
+    assert hit(words, place, signal.SIGINT) == (130, "ppyr: interrupted\n")
     assert contents() == before
 
 
 @pytest.mark.parametrize(("place", "force"), [("written", True), ("placing", False), ("placing", True)])
 def test_a_killed_process_leaves_a_temporary_file_only(command: str, place: str, force: bool) -> None:
-    words = COMMANDS[command]
-    target = Path(words[-1])
-    if force:
-        target.write_bytes(b"mine")
+    words = prepared(command, force=force)
     before = contents()
-    code, _ = hit([*words, "-f"] if force else words, place, signal.SIGKILL)
+    code, _ = hit(words, place, signal.SIGKILL)
     assert code == -signal.SIGKILL
     left = contents()
     (temporary,) = left.keys() - before.keys()
     assert temporary.startswith(".ppyr-")
     assert {name: left[name] for name in before} == before
-    assert main([*words, "-f"] if force else words) == 0
+    assert main(words) == 0
     if command == "decompress":
         assert np.array_equal(read_image("out.png"), IMAGE)
     else:
@@ -140,10 +143,7 @@ def run(words: list[str], stdout: Path | None = None, largest_file: int | None =
 
 @pytest.mark.parametrize("force", [False, True], ids=["new", "force"])
 def test_an_output_that_does_not_fit_is_not_left_behind(command: str, force: bool) -> None:
-    words = COMMANDS[command]
-    if force:
-        Path(words[-1]).write_bytes(b"mine")
-        words = [*words, "-f"]
+    words = prepared(command, force=force)
     before = contents()
     code, err = run(words, largest_file=100)
     assert code == 1

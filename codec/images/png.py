@@ -40,7 +40,7 @@ def read_png(data: bytes, max_pixels: int | None) -> Pixels:
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     check_size(width, height, max_pixels)
     chunks = list(png_chunks(data))
-    _check_complete(data, [body or b"" for kind, body in chunks if kind == b"IDAT"])
+    _check_complete(data, width, height, [body or b"" for kind, body in chunks if kind == b"IDAT"])
     if [kind for kind, _ in chunks].count(b"IHDR") > 1:
         raise ValueError("there are two headers")
     for kind, body in chunks:
@@ -59,14 +59,13 @@ def read_png(data: bytes, max_pixels: int | None) -> Pixels:
     return Pixels(samples, depth)
 
 
-def _check_complete(data: bytes, parts: list[bytes]) -> None:
+def _check_complete(data: bytes, width: int, height: int, parts: list[bytes]) -> None:
     """Check that there are as many bytes as the pixels need: Pillow takes missing rows for black.
 
     Raises:
         ValueError: there are less.
         zlib.error: they can not be inflated.
     """
-    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     bits, interlaced = _CHANNELS.get(data[25], 1) * data[24], data[28]
     missing = 0
     for left, top, across, down in _ADAM7 if interlaced else ((0, 0, 1, 1),):
