@@ -28,7 +28,7 @@ from ppyr.models import checkpoint, registry
 from ppyr.models.data import stage_batch
 from ppyr.models.export import averaged
 from ppyr.models.network import StageNet
-from ppyr.models.predictor import CODING_ORDER
+from ppyr.models.prediction import CODING_ORDER
 from ppyr.models.weights import STAGES
 
 RESULTS = Path(__file__).resolve().parent / "results" / "rounding.json"

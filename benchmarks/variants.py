@@ -13,11 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ppyr.models.features import EXCESS_SHARPNESS, PHASES, ZERO_POINT
+from ppyr.models.features import EXCESS_SHARPNESS, PHASES, PLANES, ZERO_POINT
 from ppyr.models.grid import SCALES_PER_OCTAVE
 from ppyr.models.likelihood import SMALLEST_SCALE, bits
 from ppyr.models.network import UNIT, Conv, StageNet, excess_of, from_sublattices, sublattices
-from ppyr.models.predictor import PLANES
 
 #: Numbers that tell of a whole image.
 STATISTICS = 9 * PLANES

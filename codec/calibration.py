@@ -17,10 +17,11 @@ from ppyr.bitstream.raster import Samples
 from ppyr.bitstream.tables import TableSet
 from ppyr.coding import walk
 from ppyr.geometry import shapes
+from ppyr.models.backends import backend
 from ppyr.models.export import frequencies
 from ppyr.models.features import ByteArray
-from ppyr.models.integer import backend
-from ppyr.models.predictor import Distribution, Model
+from ppyr.models.prediction import Distribution
+from ppyr.models.predictor import Model
 from ppyr.models.weights import Weights
 from ppyr.pyramid import build
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
 from ppyr.bitstream.raster import Samples
 from ppyr.bitstream.tables import TableSet
-from ppyr.models.predictor import Distribution
+from ppyr.models.prediction import Distribution
 
 #: A centre under which no table is folded.
 _MIDDLE = 128

@@ -24,11 +24,12 @@ from torch import Tensor, nn
 
 from .data import PhaseTensors, stage_batch
 from .export import network, offset
-from .features import ByteArray
+from .features import PLANES, ByteArray
 from .integer import Layer, weight_limit
 from .likelihood import ALPHABET, TOTAL, bits
 from .network import SPREAD_BITS, Conv, StageNet, straight_through
-from .predictor import CODING_ORDER, PLANES, layer_rules
+from .prediction import CODING_ORDER
+from .predictor import layer_rules
 from .search import Search
 from .weights import GAIN_BITS, STAGES, Weights
 

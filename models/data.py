@@ -7,9 +7,10 @@ scans of film, gray, mild JPEG, and a few windows of graphics. Everything follow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from .features import PHASES, ByteArray, anchor, coarse_features, rounded, sharp_residual
-from .predictor import CODING_ORDER
+from .features import PHASES, ByteArray, Integers, anchor, coarse_features, sharp_residuals
+from .prediction import CODING_ORDER
 
 PhaseTensors = tuple[Tensor, Tensor, Tensor]
 
@@ -65,24 +66,25 @@ class CropSize:
 
 def stage_batch(images: npt.NDArray[np.int32]) -> tuple[Tensor, dict[str, PhaseTensors]]:
     """Integer features of a batch (B, 3, 2 h, 2 w) in coding order, as the float32 tensors of `StageNet`."""
-    known = {
-        "00": images[..., 0::2, 0::2],
-        "10": images[..., 1::2, 0::2],
-        "01": images[..., 0::2, 1::2],
-        "11": images[..., 1::2, 1::2],
+    coarse: list[ByteArray] = []
+    phases: dict[str, list[tuple[ByteArray, Integers, Integers]]] = {phase: [] for phase in PHASES}
+    for image in images.transpose(0, 2, 3, 1):
+        starts = {"00": (0, 0), "10": (1, 0), "01": (0, 1), "11": (1, 1)}
+        known = {phase: np.ascontiguousarray(image[y::2, x::2]) for phase, (y, x) in starts.items()}
+        for phase in PHASES:
+            quarters, pixels = anchor(phase, known), known[phase]
+            phases[phase].append((sharp_residuals(pixels, quarters), quarters, pixels))
+        coarse.append(coarse_features(known["00"], 0, 0))
+    return _tensor(coarse), {
+        phase: (_tensor(residuals), _tensor(quarters), _tensor(pixels))
+        for phase, found in phases.items()
+        for residuals, quarters, pixels in [zip(*found, strict=True)]
     }
-    phases = {}
-    for phase in PHASES:
-        quarters = anchor(phase, known)
-        features = sharp_residual(known[phase] - rounded(quarters))
-        phases[phase] = (_tensor(features), _tensor(quarters), _tensor(known[phase]))
-    return _tensor(coarse_features(known["00"])), phases
 
 
-def _tensor(a: npt.NDArray[np.generic]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)).contiguous(
-        memory_format=torch.channels_last
-    )
+def _tensor(images: Iterable[npt.NDArray[np.integer[Any]]]) -> Tensor:
+    """Images (h, w, C) as a float32 batch (B, C, h, w), channels last."""
+    return torch.from_numpy(np.stack([*images]).astype(np.float32)).permute(0, 3, 1, 2)
 
 
 def _sharpened(x: Tensor, rng: np.random.Generator) -> Tensor:

@@ -6,12 +6,10 @@ quarter octaves, all integers: it needs a logarithm, and the bit length of an ei
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
-import numpy.typing as npt
+from numba import njit
 
-from .features import IntArray
+from .features import clamped
 
 #: Least and greatest excess, and how many there are.
 EXCESS_LIMITS = (-8, 16)
@@ -20,19 +18,15 @@ EXCESSES = EXCESS_LIMITS[1] - EXCESS_LIMITS[0] + 1
 SMALLEST_SCALE_QUARTERS = 8
 #: Residuals, in 1/64 grey level, count as no larger.
 RESIDUAL_LIMIT = (1 << 14) - 1
+#: 4 log2(a), rounded, for a > 0, exactly: a >= 2^((k - 1/2) / 4) where a^8 >= 2^(2k - 1); 0 for a = 0.
+_QUARTER_OCTAVES = np.array([(a**8).bit_length() // 2 for a in range(RESIDUAL_LIMIT + 1)], np.int8)
 
 
-def excess(residual: IntArray, scale: IntArray) -> IntArray:
-    """Quarter octaves of |residual| over its scale, clamped to `EXCESS_LIMITS`, elementwise.
+@njit
+def excess(residual: int, scale: int) -> int:
+    """Quarter octaves of |residual| over its scale, clamped to `EXCESS_LIMITS`.
 
-    `residual` int32 in 1/64 grey level, `scale` int32 0..40 on the grid of quarter octaves.
+    `residual` in 1/64 grey level, `scale` 0..40 on the grid of quarter octaves.
     """
-    quarters = _quarter_octaves()[np.minimum(np.abs(residual), RESIDUAL_LIMIT)]
-    found: IntArray = np.clip(quarters - SMALLEST_SCALE_QUARTERS - scale, *EXCESS_LIMITS)
-    return found
-
-
-@cache
-def _quarter_octaves() -> npt.NDArray[np.int32]:
-    """4 log2(a), rounded, for a > 0, exactly: a >= 2^((k - 1/2) / 4) where a^8 >= 2^(2k - 1); 0 for a = 0."""
-    return np.array([(a**8).bit_length() // 2 for a in range(RESIDUAL_LIMIT + 1)], np.int32)
+    quarters = _QUARTER_OCTAVES[min(abs(residual), RESIDUAL_LIMIT)]
+    return clamped(quarters - SMALLEST_SCALE_QUARTERS - scale, EXCESS_LIMITS[0], EXCESS_LIMITS[1])

@@ -15,12 +15,12 @@ from ppyr.errors import ModelError
 from . import checkpoint
 from .checkpoint import Checkpoint
 from .excess import EXCESSES
-from .features import ZERO_POINT
+from .features import PLANES, ZERO_POINT
 from .grid import SCALES_PER_OCTAVE, SHAPES, TableGrid
 from .integer import weight_type
 from .likelihood import ALPHABET, SCALES, SMALLEST_SCALE, TOTAL, interval_mass
 from .network import SPREAD_BITS, Conv, NetworkConfig, StageNet, weight_exponents
-from .predictor import PLANES, layer_rules
+from .predictor import layer_rules
 from .weights import STAGES, Tensors, Weights
 
 

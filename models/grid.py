@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from ppyr.errors import ModelError
 
-from .features import IntArray
 
 MEAN_BITS = 6
 SHAPES = 4
@@ -28,6 +28,8 @@ class TableGrid:
         fraction_bits: uint8 (scales,), at most 5 for each scale.
 
     Attributes:
+        fraction_bits: int32 (scales,).
+        first: number of the first table of each scale, int32 (scales,).
         scales: number of scales.
         size: number of tables.
         sharpest: number of the narrowest table that is centred.
@@ -51,37 +53,48 @@ class TableGrid:
         self.size = int(sizes.sum())
         self.sharpest = 1 << int(self.fraction_bits[0]) >> 1
 
-    def locate(
-        self, mean: IntArray, scale: IntArray, shape: IntArray
-    ) -> tuple[IntArray, npt.NDArray[np.uint16]]:
-        """Centres (grey levels) and table numbers of pixels, elementwise.
-
-        `mean` in 1/64 grey level; `scale` in 0..scales - 1; `shape` in 0..3.
-        """
-        bits = self.fraction_bits[scale]
-        drop = MEAN_BITS - bits
-        steps = (mean + (1 << (drop - 1))) >> drop
-        half = (1 << bits) >> 1
-        centre = (steps + half) >> bits
-        fraction = steps - (centre << bits) + half
-        return centre, (self.first[scale] + (shape << bits) + fraction).astype(np.uint16)
-
-    def locate_wide(
-        self, mean: IntArray, scale: IntArray, shape: IntArray, unit: int
-    ) -> tuple[IntArray, npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
-        """Where pixels of more than 256 values are, elementwise.
-
-        `mean` in 1/64 of a sample value, `scale` in units of 2^unit sample values. Returns centres, table
-        numbers and how many low bits of a sample are left out of both: so many that the scale is at most
-        `WIDEST`. Then all values of these bits are about as likely.
-        """
-        scale = scale + SCALES_PER_OCTAVE * unit
-        octaves = -(-np.maximum(scale - WIDEST, 0) // SCALES_PER_OCTAVE)
-        middle = ((1 << octaves) - 1) << (MEAN_BITS - 1)
-        centre, table = self.locate((mean - middle) >> octaves, scale - SCALES_PER_OCTAVE * octaves, shape)
-        return centre, table, octaves.astype(np.uint8)
-
     def fractions(self, scale: int) -> npt.NDArray[np.float64]:
         """Distance of the mean from the centre, in grey levels, for the tables of a scale in order."""
         count = 1 << int(self.fraction_bits[scale])
         return (np.arange(count) - count // 2) / count
+
+
+@njit
+def locate(
+    mean: int, scale: int, shape: int, fraction_bits: npt.NDArray[np.int32], first: npt.NDArray[np.int32]
+) -> tuple[int, int]:
+    """Centre (grey level) and table number of a pixel.
+
+    `mean` in 1/64 grey level; `scale` in 0..scales - 1; `shape` in 0..3; the others are those of a
+    `TableGrid`.
+    """
+    bits = fraction_bits[scale]
+    drop = MEAN_BITS - bits
+    steps = (mean + (1 << (drop - 1))) >> drop
+    half = (1 << bits) >> 1
+    centre = (steps + half) >> bits
+    fraction = steps - (centre << bits) + half
+    return centre, first[scale] + (shape << bits) + fraction
+
+
+@njit
+def locate_wide(
+    mean: int,
+    scale: int,
+    shape: int,
+    fraction_bits: npt.NDArray[np.int32],
+    first: npt.NDArray[np.int32],
+    unit: int,
+) -> tuple[int, int, int]:
+    """Where a pixel of more than 256 values is.
+
+    `mean` in 1/64 of a sample value, `scale` in units of 2^unit sample values. Returns centre, table number
+    and how many low bits of a sample are left out of both: so many that the scale is at most `WIDEST`. Then
+    all values of these bits are about as likely.
+    """
+    scale += SCALES_PER_OCTAVE * unit
+    octaves = (max(scale - WIDEST, 0) + SCALES_PER_OCTAVE - 1) // SCALES_PER_OCTAVE
+    middle = ((1 << octaves) - 1) << (MEAN_BITS - 1)
+    scale -= SCALES_PER_OCTAVE * octaves
+    centre, table = locate((mean - middle) >> octaves, scale, shape, fraction_bits, first)
+    return centre, table, octaves

@@ -32,11 +32,12 @@ from torch import Tensor, nn
 from ppyr.errors import ConfigurationError
 
 from .excess import EXCESS_LIMITS, EXCESSES, RESIDUAL_LIMIT, SMALLEST_SCALE_QUARTERS
-from .features import EXCESS_SHARPNESS, PHASES, ZERO_POINT
+from .features import EXCESS_SHARPNESS, PHASES, PLANES, ZERO_POINT
 from .grid import MEAN_BITS, SCALES_PER_OCTAVE
 from .integer import ACTIVATION_MAX, EXACT, weight_limit
 from .likelihood import SCALES, bits
-from .predictor import COUPLING_BITS, COUPLING_LIMITS, PLANES, begins_block, ends_block
+from .prediction import COUPLING_BITS, COUPLING_LIMITS
+from .predictor import begins_block, ends_block
 from .steps import SUBLATTICE
 
 #: Binary digits after the point of features and hidden activations, and of the residual stream.

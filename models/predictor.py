@@ -18,44 +18,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from ppyr.errors import ModelError
 
 from . import features, modelfile, registry, weights
-from .excess import EXCESS_LIMITS, EXCESSES, excess
-from .features import BYTES, PHASES, ZERO_POINT, ByteArray, Depth, IntArray
-from .grid import MEAN_BITS, SHAPES, TableGrid
-from .integer import Backend, Tensor, backend
+from .backends import Backend, Tensor, backend
+from .excess import EXCESSES
+from .features import BYTES, PHASES, PLANES, ZERO_POINT, Depth, Integers
+from .grid import TableGrid
+from .prediction import CODING_ORDER, SEEN, Samples, StepPrediction, Surroundings
 from .steps import LEVEL_PHASES, SUBLATTICE, Step, steps
-
-#: Order in which the channels of an image are coded: gray; green, red, blue.
-CODING_ORDER = {1: (0,), 3: (1, 0, 2)}
-PLANES = 3
-
-Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-#: Share of an earlier channel's residual that a later one adds to its mean, in 1/64.
-COUPLING_BITS = 6
-COUPLING_LIMITS = (-128, 127)
-
-
-class Distribution(NamedTuple):
-    """What is said of the pixels of a channel of a step, arrays (n, m).
-
-    Attributes:
-        centres: grey levels, uint8; for wide samples sample values without their low bits, int64.
-        tables: table numbers.
-        low_bits: how many low bits of wide samples are equally likely, uint8; None for samples of 8 bits.
-        wraps: number of the table that tells how often the distances of wide samples wrap.
-    """
-
-    centres: IntArray | ByteArray
-    tables: npt.NDArray[np.uint16]
-    low_bits: npt.NDArray[np.uint8] | None = None
-    wraps: int = 0
 
 
 class Model:
@@ -132,80 +109,6 @@ def load(model_id: bytes, backend_name: str = "auto") -> Model:
     return Model(modelfile.read(registry.by_id(model_id)), backend(backend_name))
 
 
-class StepPrediction:
-    """The distribution of one step's pixels, channel after channel.
-
-    Attributes:
-        fine: view (n, m, C) of the fine image; the channels before the one that is asked for must be in it.
-        coarse: the pixels (n, m, C) that the fine ones add to, modulo 256.
-        channels: channels in coding order.
-    """
-
-    def __init__(
-        self,
-        fine: Samples,
-        coarse: Samples,
-        means: IntArray,
-        said: IntArray,
-        grid: TableGrid,
-        spread: IntArray,
-        depth: Depth,
-        unit: int,
-    ) -> None:
-        self._depth, self._unit = depth, unit
-        self.fine = fine
-        self.channels = CODING_ORDER[fine.shape[-1]]
-        self.coarse = coarse
-        self._means, self._grid, self._spread = means, grid, spread
-        _, scales, self._shapes, self._couplings = said.reshape(-1, PLANES, *said.shape[1:])
-        self._scales = scales.copy()
-        self._predicted = 0
-        self._residuals: list[IntArray] = []
-        self._excesses: list[IntArray] = []
-
-    def distribution(self, channel: int) -> Distribution:
-        """The distribution of the pixels of a channel.
-
-        To be asked once for every channel, in the order of `channels`.
-        """
-        plane = self.channels.index(channel)
-        self._predict(plane)
-        shape = np.clip(self._shapes[plane], 0, SHAPES - 1)
-        mean = np.clip(self._means[plane], 0, ((1 << self._depth.bits) - 1) << MEAN_BITS)
-        if self._depth.wide:
-            found = self._grid.locate_wide(mean, self._scales[plane], shape, self._unit)
-            return Distribution(*found, self._grid.sharpest)
-        centres, tables = self._grid.locate(mean, self._scales[plane], shape)
-        return Distribution(centres.astype(np.uint8), tables)
-
-    def excesses(self) -> IntArray:
-        """Excess of every pixel, (PLANES, n, m), when all of them are known."""
-        self._predict(PLANES - 1)
-        self._learn(PLANES - 1)
-        return np.stack(self._excesses)
-
-    def _predict(self, plane: int) -> None:
-        """Means and scales of a plane and those before it."""
-        for later in range(self._predicted, plane + 1):
-            if later:
-                self._learn(later - 1)
-            for earlier, residual in enumerate(self._residuals):
-                pair = later - 1 + earlier
-                share = np.clip(self._couplings[pair], *COUPLING_LIMITS) * residual
-                self._means[later] += (share + (1 << (COUPLING_BITS - 1))) >> COUPLING_BITS
-                self._scales[later] += self._spread[pair][self._excesses[earlier] - EXCESS_LIMITS[0]]
-            np.clip(self._scales[later], 0, self._grid.scales - 1, out=self._scales[later])
-        self._predicted = max(self._predicted, plane + 1)
-
-    def _learn(self, plane: int) -> None:
-        """Residuals, in 1/64 sample value, and excesses of a plane whose pixels are known."""
-        channel = self.channels[min(plane, len(self.channels) - 1)]
-        pixel = self.coarse[..., channel] + self.fine[..., channel]
-        residual = (pixel.astype(np.int32) << MEAN_BITS) - self._means[plane]
-        self._residuals.append(residual)
-        self._excesses.append(excess(features.in_units(residual, self._unit), self._scales[plane]))
-
-
 class Predictor:
     """Predicts the levels of one image, coarse to fine; keeps what a column level needs of its row level."""
 
@@ -215,7 +118,7 @@ class Predictor:
         self._levels, self._level = levels, 0
         self._layers: dict[str, Any] = {}
         self._spread = model.spreads[weights.STAGES[0]]
-        self._known: dict[str, IntArray] = {}
+        self._known: dict[str, Integers] = {}
         self._features: Tensor = None
 
     def level(self, axis: int, coarse: Samples, fine: Samples) -> Iterator[StepPrediction]:
@@ -239,12 +142,10 @@ class Predictor:
             self._unit = self._depth.units[self._level // 2 - self._levels // 2]
         stage = weights.stage_of(self._level, self._levels)
         self._layers, self._spread = self._model.stages[stage], self._model.spreads[stage]
-        self._known = {"00": _lattice(coarse)}
-        run, layers = self._model.backend.run, self._layers
-        lower = self._depth.bits - BYTES.bits
-        seen = features.coarse_features(self._known["00"], lower, self._unit)
-        x = self._model.backend.tensor(seen)
-        self._features = self._blocks(run(layers["trunk_in"], x), "trunk")
+        self._known = {"00": _lattice(coarse, np.array(CODING_ORDER[coarse.shape[-1]]))}
+        runner = self._model.backend
+        seen = features.coarse_features(self._known["00"], self._depth.bits - BYTES.bits, self._unit)
+        self._features = self._blocks(runner.run(self._layers["trunk_in"], runner.tensor(seen)), "trunk")
 
     def _blocks(self, x: Tensor, name: str) -> Tensor:
         """Residual blocks, two layers each."""
@@ -259,55 +160,33 @@ class Predictor:
         self, phase: str, planned: list[Step], coarse: Samples, fine: Samples
     ) -> Iterator[StepPrediction]:
         runner, layers = self._model.backend, self._layers
-        quarters = features.anchor(phase, self._known)
-        guess = features.rounded(quarters)
-        pixels = guess.copy()  # positions outside the image keep the guess
-        excesses = np.zeros_like(guess)
-        earlier: list[Tensor] = []
+        around = Surroundings.of(features.anchor(phase, self._known))
         for step in planned:
-            dy, dx = SUBLATTICE[step.number]
-            while len(earlier) < step.number:
-                down, across = SUBLATTICE[len(earlier)]
-                known = (a[:, down::2, across::2] for a in (pixels, guess, excesses))
-                earlier.append(self._residual_features(*known))
-            x = self._features[..., dy::2, dx::2]
+            x = runner.sublattice(self._features, *SUBLATTICE[step.number])
             name = f"{phase}_{step.number}"
-            if earlier:
-                x = runner.run(layers[f"step_in.{name}"], runner.concatenate(earlier), x)
+            if step.number:
+                known = runner.tensor(around.earlier[..., : SEEN * step.number])
+                x = runner.run(layers[f"step_in.{name}"], known, x)
             said = runner.array(runner.run(layers[f"head.{name}"], runner.run(layers[f"step_mid.{name}"], x)))
-            view = fine[step.rows, step.columns]
-            height, width = view.shape[:2]
-            pair = coarse[: fine.shape[0], : fine.shape[1]][step.rows, step.columns]
-            said = said[:, :height, :width]
-            means = quarters[:, dy::2, dx::2][:, :height, :width] << (MEAN_BITS - 2)
-            offsets = said[:PLANES]
-            if self._depth.wide:
-                means, offsets = means.astype(np.int64), offsets.astype(np.int64) << self._unit
             prediction = StepPrediction(
-                view, pair, means + offsets, said, self._model.grid, self._spread, self._depth, self._unit
+                step, said, around, coarse, fine, self._model.grid, self._spread, self._depth, self._unit
             )
             yield prediction
-            pixels[:, dy::2, dx::2][:, :height, :width] = _planes(pair + view)
-            excesses[:, dy::2, dx::2][:, :height, :width] = prediction.excesses()
-        self._known[phase] = pixels
+            prediction.end()
+        self._known[phase] = around.pixels
         if phase != PHASES[-1]:
-            x = self._residual_features(pixels, guess, excesses)
-            x = runner.run(layers[f"phase_in.{phase}"], x, self._features)
+            x = runner.run(layers[f"phase_in.{phase}"], runner.tensor(around.seen), self._features)
             self._features = self._blocks(x, f"phase.{phase}")
 
-    def _residual_features(self, pixels: IntArray, guess: IntArray, excesses: IntArray) -> Tensor:
-        sharp = features.sharp_residual(pixels - guess, self._unit), features.sharp_excess(excesses)
-        return self._model.backend.tensor(np.concatenate(sharp))
 
-
-def _planes(image: Samples) -> IntArray:
-    """(h, w, C) -> (3, h, w) int32 in coding order; gray stands for all three."""
-    order = CODING_ORDER[image.shape[-1]]
-    planes = image[..., order].transpose(2, 0, 1).astype(np.int32)
-    return planes if len(planes) == PLANES else planes.repeat(PLANES, 0)
-
-
-def _lattice(coarse: Samples) -> IntArray:
-    """Planes of the coarse image, the last row and column repeated to even sides."""
-    height, width = coarse.shape[:2]
-    return np.pad(_planes(coarse), ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
+@njit(nogil=True, cache=True)
+def _lattice(coarse: Samples, order: npt.NDArray[np.int64]) -> Integers:
+    """The coarse image (h, w, C) in coding order (., ., 3), gray three times, sides made even by repetition."""
+    height, width, _ = coarse.shape
+    found = np.empty((height + height % 2, width + width % 2, PLANES), np.int32)
+    for y in range(found.shape[0]):
+        for x in range(found.shape[1]):
+            pixel = coarse[min(y, height - 1), min(x, width - 1)]
+            for plane in range(PLANES):
+                found[y, x, plane] = pixel[order[min(plane, len(order) - 1)]]
+    return found

@@ -30,7 +30,7 @@ from .export import averaged, network, provenance
 from .features import ByteArray
 from .growth import grown
 from .network import StageNet
-from .predictor import CODING_ORDER
+from .prediction import CODING_ORDER
 from .weights import STAGES, Weights
 
 Batch = tuple[torch.Tensor, dict[str, PhaseTensors]]

@@ -22,7 +22,7 @@ from ppyr.errors import ModelError, UnknownModelError
 from ppyr.geometry import shapes
 from ppyr.models import modelfile, predictor, registry, weights
 from ppyr.models.grid import TableGrid
-from ppyr.models.integer import backend
+from ppyr.models.backends import backend
 from ppyr.models.modelfile import Recipe
 from ppyr.models.predictor import Model, Predictor, layer_rules
 from ppyr.models.steps import SUBLATTICE, evaluations, steps

@@ -1,0 +1,285 @@
+"""Integer layers in the byte multiplications of x86 processors.
+
+Everything is integer arithmetic, so nothing has to be proven of rounding. A layer is one pass over its input:
+sums stay in registers until they are shifted, rounded and clamped, and only bytes are written. PyTorch is not
+needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from ppyr.errors import ModelError
+from ppyr.models.integer import HEAD_LIMIT, WEIGHT_MAX, Layer
+
+from .microkernel import CHOSEN, HEAD, INSTRUCTIONS, PART_BITS, PLAIN, SKIP, layer_block
+
+Bytes = npt.NDArray[np.uint8]
+Number = TypeVar("Number", bound=np.generic)
+
+#: Channels of a pixel in memory are a multiple of this, so that whole vectors can be written.
+_PITCH = 16
+#: Pixels of memory behind a feature map: more than the widest block of pixels reaches beyond the last one.
+_BEHIND = 64
+#: Vectors of output channels that are computed at once, at most.
+_BLOCKS = 4
+#: Bytes, what weights and rules are aligned to.
+_ALIGNMENT = 64
+_LANES, _SUMS = (INSTRUCTIONS[CHOSEN].lanes, INSTRUCTIONS[CHOSEN].sums) if CHOSEN is not None else (0, 0)
+
+
+class FeatureMap(NamedTuple):
+    """Integers of a layer: bytes, or int16 of a head.
+
+    Attributes:
+        values: view (h, w, C) of memory in which every pixel has `_PITCH` channels or a multiple.
+        bordered: memory (h + 2, w + 2, .) of a line of pixels around it too, which a convolution needs that
+            is larger than 1x1; None if there is no such line.
+    """
+
+    values: npt.NDArray[Any]
+    bordered: npt.NDArray[Any] | None
+
+    @classmethod
+    def empty(cls, height: int, width: int, channels: int, dtype: npt.DTypeLike = np.uint8) -> FeatureMap:
+        """Memory for a feature map."""
+        pitch = -(-channels // _PITCH) * _PITCH
+        pixels = (height + 2) * (width + 2)
+        memory = np.empty((pixels + _BEHIND) * pitch, dtype)
+        bordered = memory[: pixels * pitch].reshape(height + 2, width + 2, pitch)
+        return cls(bordered[1:-1, 1:-1, :channels], bordered)
+
+
+class Packed(NamedTuple):
+    """A layer as `_convolve` takes it.
+
+    Attributes:
+        weights: int8, for every `_BLOCKS` vectors of output channels as `layer_block` says.
+        rules: int32, the same.
+        vectors: of output channels.
+        channels: of the output.
+        groups: of four input channels.
+        size: of the convolution.
+        parts: of the weights.
+        zero_point: what lies around the input.
+        skip, head: see `Layer`.
+    """
+
+    weights: npt.NDArray[np.int8]
+    rules: npt.NDArray[np.int32]
+    vectors: int
+    channels: int
+    groups: int
+    size: int
+    parts: int
+    zero_point: int
+    skip: bool
+    head: bool
+
+
+class Int8:
+    """The backend.
+
+    Raises:
+        ModelError: the processor has none of the instructions.
+    """
+
+    name = "int8"
+
+    def __init__(self) -> None:
+        if CHOSEN is None:
+            raise ModelError(
+                "the backend int8 needs an x86 processor with AVX2: use another one, for instance torch",
+                expected=[one.name for one in INSTRUCTIONS],
+            )
+
+    def prepare(self, layer: Layer) -> Packed:
+        """See `Backend`.
+
+        Raises:
+            ModelError: a convolution is larger than 3x3, or a head has a skip input.
+        """
+        channels, c_in, size, _ = layer.weight.shape
+        if size > 3 or (layer.head and layer.skip):
+            raise ModelError(
+                f"the backend int8 has no layers of {size} x {size} and no heads with a skip input: use "
+                "another one, for instance torch",
+                found=size,
+            )
+        groups, vectors = -(-c_in // 4), -(-channels // _LANES)
+        parts = _parts(layer.weight.astype(np.int32))
+        weights = np.zeros((len(parts), vectors * _LANES, 4 * groups, size, size), np.int8)
+        weights[:, :channels, :c_in] = parts
+        rules = np.zeros((7, vectors * _LANES), np.int32)
+        rules[:, :channels] = _rules(layer)
+        weights = weights.reshape(len(parts), vectors, _LANES, groups, 4, size, size)
+        weights = weights.transpose(0, 5, 6, 3, 1, 2, 4)
+        rules = rules.reshape(7, vectors, _LANES)
+        pieces = [slice(start, start + _BLOCKS) for start in range(0, vectors, _BLOCKS)]
+        return Packed(
+            _aligned([weights[:, :, :, :, piece] for piece in pieces]),
+            _aligned([rules[:, piece] for piece in pieces]),
+            vectors,
+            channels,
+            groups,
+            size,
+            len(parts),
+            layer.zero_point,
+            layer.skip,
+            layer.head,
+        )
+
+    def tensor(self, array: Bytes) -> FeatureMap:
+        """See `Backend`."""
+        found = FeatureMap.empty(*array.shape)
+        found.values[...] = array
+        return found
+
+    def sublattice(self, x: FeatureMap, row: int, column: int) -> FeatureMap:
+        """See `Backend`."""
+        return FeatureMap(x.values[row::2, column::2], None)
+
+    def run(self, prepared: Packed, x: FeatureMap, skip: FeatureMap | None = None) -> FeatureMap:
+        """See `Backend`."""
+        height, width, _ = x.values.shape
+        if prepared.size > 1:
+            if x.bordered is None:
+                raise ValueError("a subsampled feature map has no border: pass a whole one")
+            _fill_border(x.bordered, prepared.zero_point)
+        found = FeatureMap.empty(height, width, prepared.channels, np.int16 if prepared.head else np.uint8)
+        skips = x if skip is None else skip
+        _convolve(x.values, skips.values, found.values, *prepared[:3], *prepared[4:7], *prepared[8:])
+        return found
+
+    def array(self, tensor: FeatureMap) -> npt.NDArray[np.int16]:
+        """See `Backend`."""
+        return tensor.values.astype(np.int16)
+
+
+def _parts(weight: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int32]]:
+    """Weights as one part of at most `WEIGHT_MAX`, or as an upper and a lower one."""
+    if np.abs(weight).max(initial=0) <= WEIGHT_MAX:
+        return [weight]
+    upper = (weight + (1 << PART_BITS >> 1)) >> PART_BITS
+    return [upper, weight - (upper << PART_BITS)]
+
+
+def _rules(layer: Layer) -> npt.NDArray[np.int64]:
+    """The rules (7, C_out) of `layer_block`."""
+    bias = layer.bias - layer.zero_point * layer.weight.astype(np.int64).sum((1, 2, 3))
+    right, left = np.maximum(layer.shift, 0).astype(np.int64), np.maximum(-layer.shift.astype(np.int64), 0)
+    one = (right > 0).astype(np.int64)
+    wide = np.iinfo(np.int32)
+    low, high = np.where(left > 0, -HEAD_LIMIT, wide.min), np.where(left > 0, HEAD_LIMIT - 1, wide.max)
+    return np.stack((bias, right, (one << right >> 1) - one, one, low, high, left))
+
+
+def _aligned(pieces: Sequence[npt.NDArray[Number]]) -> npt.NDArray[Number]:
+    """The pieces one after the other, flat, at an aligned address."""
+    flat = np.concatenate([piece.ravel() for piece in pieces])
+    memory = np.empty(flat.nbytes + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    aligned = memory[start : start + flat.nbytes].view(flat.dtype)
+    aligned[:] = flat
+    return aligned
+
+
+@njit(nogil=True, cache=True)
+def _fill_border(bordered: Bytes, value: int) -> None:
+    bordered[0], bordered[-1], bordered[:, 0], bordered[:, -1] = value, value, value, value
+
+
+@njit
+def _address(array: npt.NDArray[Any]) -> int:
+    return np.int64(array.ctypes.data)
+
+
+@njit
+def _plain_block(blocks: int, place: Any) -> None:
+    if blocks == 1:
+        layer_block(1, PLAIN, place)
+    elif blocks == 2:
+        layer_block(2, PLAIN, place)
+    elif blocks == 3:
+        layer_block(3, PLAIN, place)
+    else:
+        layer_block(4, PLAIN, place)
+
+
+@njit
+def _skip_block(blocks: int, place: Any) -> None:
+    if blocks == 1:
+        layer_block(1, SKIP, place)
+    elif blocks == 2:
+        layer_block(2, SKIP, place)
+    elif blocks == 3:
+        layer_block(3, SKIP, place)
+    else:
+        layer_block(4, SKIP, place)
+
+
+@njit
+def _head_block(blocks: int, place: Any) -> None:
+    if blocks == 1:
+        layer_block(1, HEAD, place)
+    elif blocks == 2:
+        layer_block(2, HEAD, place)
+    elif blocks == 3:
+        layer_block(3, HEAD, place)
+    else:
+        layer_block(4, HEAD, place)
+
+
+@njit(nogil=True, cache=True)
+def _convolve(
+    x: Bytes,
+    skips: Bytes,
+    outputs: npt.NDArray[Any],
+    weights: npt.NDArray[np.int8],
+    rules: npt.NDArray[np.int32],
+    vectors: int,
+    groups: int,
+    size: int,
+    parts: int,
+    skip: bool,
+    head: bool,
+) -> None:
+    """Every pixel of a layer. Blocks of pixels reach beyond the end of a row into memory that is written later.
+    """
+    height, width, _ = x.shape
+    row, pixel, line, output_pixel = x.strides[0], x.strides[1], outputs.strides[0], outputs.strides[1]
+    corner = _address(x) - size // 2 * (row + pixel)
+    lane = outputs.itemsize * _LANES
+    for y in range(height):
+        weight, rule = _address(weights), _address(rules)
+        for first in range(0, vectors, _BLOCKS):
+            blocks = min(_BLOCKS, vectors - first)
+            step = _SUMS // blocks
+            for start in range(0, width, step):
+                place = (
+                    corner + y * row + start * pixel,
+                    weight,
+                    rule,
+                    _address(skips) + y * skips.strides[0] + start * skips.strides[1] + first * _LANES,
+                    _address(outputs) + y * line + start * output_pixel + first * lane,
+                    size,
+                    parts,
+                    groups,
+                    row,
+                    pixel,
+                    skips.strides[1],
+                    output_pixel,
+                )
+                if head:
+                    _head_block(blocks, place)
+                elif skip:
+                    _skip_block(blocks, place)
+                else:
+                    _plain_block(blocks, place)
+            weight += parts * size * size * groups * blocks * 4 * _LANES
+            rule += 7 * blocks * 4 * _LANES
