@@ -21,6 +21,7 @@ from ppyr.models.features import BYTES, Depth
 from ppyr.picture import Picture, depth_of
 from ppyr.pyramid import build, merge
 from ppyr.symbols import CodedLevel, Coder, Writer
+from ppyr.threads import in_order, thread_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,10 @@ def encode_levels(picture: Picture, chosen: predictor.Model, changes: list[Chang
     model, tables = changed(chosen, changes), tables_of(chosen)
     depth = depth_of(picture.scaling)
     count = Layout(picture.coded, picture.tile_bits).level_count
-    units = [encode_unit(unit.of(picture.samples), model, tables, depth) for unit in picture.units]
+    threads = 1 if model.backend.threaded else thread_count()
+    units = in_order(
+        lambda unit: encode_unit(unit.of(picture.samples), model, tables, depth), picture.units, threads
+    )
     return list(zip(*([_NOTHING] * (count - len(levels)) + levels for levels in units), strict=True))
 
 

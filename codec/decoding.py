@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from ppyr.models import predictor
 from ppyr.models.changes import unpack_changes
 from ppyr.picture import Unit, depth_of, units
 from ppyr.symbols import Reader
+from ppyr.threads import in_order, thread_count
 
 DEFAULT_MAX_PIXELS = 1 << 28
 """Largest image that is decoded unasked, in pixels."""
@@ -96,6 +97,15 @@ def decodes_to(data: bytes, image: Samples, *, backend: str = "auto") -> bool:
     return all(np.array_equal(samples[rows, columns], part) for rows, columns, part in tiles)
 
 
+class _CodedUnit(NamedTuple):
+    """What one unit is decoded from: its coarsest pixel, and streams of as many levels as are wanted."""
+
+    number: int
+    pixel: Samples
+    method: Method
+    streams: list[bytes]
+
+
 class Decoder:
     """The tiles of a file.
 
@@ -132,8 +142,8 @@ class Decoder:
             FormatError, UnknownModelError, ModelError: see `decode`.
         """
         stated = self._parts.header.information
-        for number, unit in enumerate(self.tiles):
-            yield unit.rows, unit.columns, self.tile(number)
+        for unit, samples in zip(self.tiles, self.samples(range(len(self.tiles))), strict=True):
+            yield unit.rows, unit.columns, samples
             if self.information > stated:
                 break
         if self.information != stated:
@@ -144,46 +154,69 @@ class Decoder:
                 found=self.information,
             )
 
-    def tile(self, number: int, coarser: int = 0) -> Samples:
-        """The samples (h, w, C) of a tile of the image: every 2^coarser-th row and column.
+    def samples(self, tiles: Iterable[int], coarser: int = 0) -> Iterator[Samples]:
+        """The samples (h, w, C) of tiles of the image, by their numbers: every 2^coarser-th row and column.
 
         Raises:
             FormatError, UnknownModelError, ModelError: see `decode`.
         """
-        count = self._index.coded.components
-        coded, *alpha = (self._unit(number * count + component, coarser) for component in range(count))
-        if alpha:
-            colours, shape = coded, (*coded.shape[:2], self._index.coded.channels)
-            coded = _nothing(*shape, dtype=colours.dtype)
-            coded[..., :-1], coded[..., -1:] = colours, alpha[0]
-        return coded if self._parts.mapping is None else self._parts.mapping.restored(coded)
+        modelled = Method.MODEL in self._index.methods
+        threads = 1 if modelled and self._model[0].backend.threaded else thread_count()
+        components = range(self._index.coded.components)
+        coded = (
+            [self._coded(number * len(components) + component, coarser) for component in components]
+            for number in tiles
+        )
+        for samples, information in in_order(lambda units: self._tile(units, coarser), coded, threads):
+            self.information += information
+            yield samples
 
-    def _unit(self, number: int, coarser: int) -> Samples:
-        """The coded samples of a unit."""
+    def _coded(self, number: int, coarser: int) -> _CodedUnit:
+        """What a unit is decoded from, of the file."""
         unit, index = self._units[number], self._index
         shape = self._shape(unit)
         start = unit.channels.start + number // index.coded.components * index.coded.channels
         pixel = self._coarsest[start : start + shape[2]].reshape(1, 1, -1)
-        levels = shapes(*shape[:2])
-        wanted = max(0, len(levels) - 2 * coarser)
+        levels = len(shapes(*shape[:2]))
+        wanted = max(0, levels - 2 * coarser)
         method = index.methods[number]
         if not wanted or method is Method.CONSTANT:
-            step = 1 << coarser
-            return np.broadcast_to(pixel, (-(-shape[0] // step), -(-shape[1] // step), shape[2]))
+            return _CodedUnit(number, pixel, Method.CONSTANT, [])
         if method is not Method.MODEL:
-            stream = self._parts.stream(0, number)
-            whole = unpack_plain(stream, method, shape, index.coded.bit_depth, pixel.dtype)
-            return whole[:: 1 << coarser, :: 1 << coarser]
-        ahead = len(index.streams) - len(levels)
+            return _CodedUnit(number, pixel, method, [self._parts.stream(0, number)])
+        ahead = len(index.streams) - levels
         if any(index.streams[level][number] for level in range(ahead)):
             raise FormatError("a small tile has levels that it does not need: get a fresh copy of the file")
         streams = [self._parts.stream(ahead + level, number) for level in range(wanted)]
-        fines = [_nothing(*level.fine, shape[2], dtype=pixel.dtype) for level in levels[:wanted]]
+        return _CodedUnit(number, pixel, method, streams)
+
+    def _tile(self, units: list[_CodedUnit], coarser: int) -> tuple[Samples, int]:
+        """The samples of a tile, and the information content of its symbols."""
+        (coded, information), *alpha = (self._unit(unit, coarser) for unit in units)
+        if alpha:
+            colours, shape = coded, (*coded.shape[:2], self._index.coded.channels)
+            coded = _nothing(*shape, dtype=colours.dtype)
+            coded[..., :-1], coded[..., -1:] = colours, alpha[0][0]
+            information += alpha[0][1]
+        mapping = self._parts.mapping
+        return coded if mapping is None else mapping.restored(coded), information
+
+    def _unit(self, unit: _CodedUnit, coarser: int) -> tuple[Samples, int]:
+        """The coded samples of a unit, and the information content of its symbols."""
+        index, pixel = self._index, unit.pixel
+        shape = self._shape(self._units[unit.number])
+        if unit.method is Method.CONSTANT:
+            step = 1 << coarser
+            size = (-(-shape[0] // step), -(-shape[1] // step), shape[2])
+            return np.full(size, pixel, pixel.dtype), 0
+        if unit.method is not Method.MODEL:
+            whole = unpack_plain(unit.streams[0], unit.method, shape, index.coded.bit_depth, pixel.dtype)
+            return whole[:: 1 << coarser, :: 1 << coarser], 0
+        levels = shapes(*shape[:2])
+        fines = [_nothing(*level.fine, shape[2], dtype=pixel.dtype) for level in levels[: len(unit.streams)]]
         model, tables = self._model
-        reader = Reader(tables, streams)
-        samples = walk(model, levels, pixel, fines, reader, depth_of(index.scaling))
-        self.information += reader.information
-        return samples
+        reader = Reader(tables, unit.streams)
+        return walk(model, levels, pixel, fines, reader, depth_of(index.scaling)), reader.information
 
     def _shape(self, unit: Unit) -> tuple[int, int, int]:
         coded = self._index.coded

@@ -102,13 +102,17 @@ class PpyrFile:
         check_size(width, height, max_pixels)
         decoder = Decoder(self._streams, backend)
         image = np.empty((height, width, header.channels), header.raster.dtype.newbyteorder("="))
+        needed: dict[int, tuple[range, range, range, range]] = {}
         for number, tile in enumerate(decoder.tiles):
             tall, wide = tile.shape(header.height, header.width)
             down, across = _places(tile.rows.start, tall, level), _places(tile.columns.start, wide, level)
             rows, columns = _common(down, top, height), _common(across, left, width)
             if rows and columns:
-                part = decoder.tile(number, level)[_from(rows, down.start), _from(columns, across.start)]
-                image[_from(rows, top), _from(columns, left)] = part
+                needed[number] = down, rows, across, columns
+        found = zip(needed.values(), decoder.samples(needed, level), strict=True)
+        for (down, rows, across, columns), samples in found:
+            part = samples[_from(rows, down.start), _from(columns, across.start)]
+            image[_from(rows, top), _from(columns, left)] = part
         if not level and (width, height) == size:
             check_digest(image, header)
         return image if header.channels > 1 else image[..., 0]

@@ -1,15 +1,30 @@
-"""One number of threads for every library that has its own pool."""
+"""Threads: how many there are to compute on, and work that is shared among them.
+
+The tiles of an image are coded on threads of their own, because what takes time in them releases Python's
+global lock. Neither bytes nor pixels depend on the number.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_chosen: int | None = None
 
 
 def use_threads(count: int) -> None:
     """Compute on `count` threads from now on, in libraries loaded already and in those still to come."""
+    global _chosen  # noqa: PLW0603
+    _chosen = count
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(count)
     if "numba" in sys.modules:
@@ -19,3 +34,32 @@ def use_threads(count: int) -> None:
         os.environ["NUMBA_NUM_THREADS"] = str(count)
     for variable in _VARIABLES[:3]:
         os.environ[variable] = str(count)
+
+
+def thread_count() -> int:
+    """Threads to compute on: what `use_threads` said, else as many as this process has processors."""
+    if _chosen is not None:
+        return _chosen
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """What `work` makes of the items, in their order, on so many threads.
+
+    Items are taken on the caller's thread, and no more than `threads` of them are ahead of the results.
+    """
+    if threads == 1:
+        yield from map(work, items)
+        return
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

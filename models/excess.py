@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .features import clamped
+from .features import Number, clamped
 
 #: Least and greatest excess, and how many there are.
 EXCESS_LIMITS = (-8, 16)
@@ -22,8 +22,8 @@ RESIDUAL_LIMIT = (1 << 14) - 1
 _QUARTER_OCTAVES = np.array([(a**8).bit_length() // 2 for a in range(RESIDUAL_LIMIT + 1)], np.int8)
 
 
-@njit
-def excess(residual: int, scale: int) -> int:
+@njit(nogil=True)
+def excess(residual: Number, scale: Number) -> Number:
     """Quarter octaves of |residual| over its scale, clamped to `EXCESS_LIMITS`.
 
     `residual` in 1/64 grey level, `scale` 0..40 on the grid of quarter octaves.

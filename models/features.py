@@ -14,7 +14,7 @@ functions. Samples of more than 8 bits are seen by their upper 8, and their diff
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ from numba import njit
 IntArray = npt.NDArray[np.signedinteger[Any]]
 Integers = npt.NDArray[np.int32]
 ByteArray = npt.NDArray[np.uint8]
+Number: TypeAlias = Any
+"""An integer, of Python or NumPy: mypy can not follow what Numba makes of it."""
 
 PHASES = ("10", "01", "11")
 PLANES = 3
@@ -56,26 +58,26 @@ class Depth:
 BYTES = Depth()
 
 
-@njit
-def clamped(value: int, low: int, high: int) -> int:
+@njit(nogil=True)
+def clamped(value: Number, low: Number, high: Number) -> Number:
     """The nearest of low..high."""
     return min(max(value, low), high)
 
 
-@njit
-def signed(value: int) -> int:
+@njit(nogil=True)
+def signed(value: Number) -> Number:
     """A signed feature, clamped, as an unsigned byte with zero point 128."""
     return clamped(value, -ZERO_POINT, ZERO_POINT - 1) + ZERO_POINT
 
 
-@njit
-def in_units(value: int, unit: int) -> int:
+@njit(nogil=True)
+def in_units(value: Number, unit: Number) -> Number:
     """The nearest multiple of 2^unit, counted in such, halves upwards."""
     return (value + ((1 << unit) >> 1)) >> unit
 
 
 @njit(nogil=True, cache=True)
-def coarse_features(p00: Integers, lower_bits: int, unit: int) -> ByteArray:
+def coarse_features(p00: Integers, lower_bits: int, unit: Number) -> ByteArray:
     """Pixels without `lower_bits`, and their differences to the right and below, plain and sharpened.
 
     (h, w, 3) -> (h, w, 15). The last row and column stand for their own neighbours.
@@ -137,14 +139,14 @@ def _amid(p10: Integers, p01: Integers) -> Integers:
     return found
 
 
-@njit
-def rounded(quarters: int) -> int:
+@njit(nogil=True)
+def rounded(quarters: Number) -> Number:
     """Quarters of a grey level to the nearest whole one, halves upwards."""
     return (quarters + 2) >> 2
 
 
-@njit
-def sharp_residual(residual: int, unit: int) -> int:
+@njit(nogil=True)
+def sharp_residual(residual: Number, unit: Number) -> Number:
     """Pixel minus rounded anchor, sharpened; 0 where the pixel is not known."""
     return signed(in_units(RESIDUAL_SHARPNESS * residual, unit))
 
@@ -158,7 +160,7 @@ def sharp_residuals(pixels: Integers, quarters: Integers) -> ByteArray:
     return found
 
 
-@njit
-def sharp_excess(excess: int) -> int:
+@njit(nogil=True)
+def sharp_excess(excess: Number) -> Number:
     """How far a pixel was from what was expected of it, see `excess`; 0 where it is not known."""
     return signed(EXCESS_SHARPNESS * excess)

@@ -13,6 +13,7 @@ from numba import njit
 
 from ppyr.errors import ModelError
 
+from .features import Number
 
 MEAN_BITS = 6
 SHAPES = 4
@@ -59,9 +60,13 @@ class TableGrid:
         return (np.arange(count) - count // 2) / count
 
 
-@njit
+@njit(nogil=True)
 def locate(
-    mean: int, scale: int, shape: int, fraction_bits: npt.NDArray[np.int32], first: npt.NDArray[np.int32]
+    mean: Number,
+    scale: Number,
+    shape: Number,
+    fraction_bits: npt.NDArray[np.int32],
+    first: npt.NDArray[np.int32],
 ) -> tuple[int, int]:
     """Centre (grey level) and table number of a pixel.
 
@@ -77,14 +82,14 @@ def locate(
     return centre, first[scale] + (shape << bits) + fraction
 
 
-@njit
+@njit(nogil=True)
 def locate_wide(
-    mean: int,
-    scale: int,
-    shape: int,
+    mean: Number,
+    scale: Number,
+    shape: Number,
     fraction_bits: npt.NDArray[np.int32],
     first: npt.NDArray[np.int32],
-    unit: int,
+    unit: Number,
 ) -> tuple[int, int, int]:
     """Where a pixel of more than 256 values is.
 

@@ -35,11 +35,11 @@ class Layer:
     """Integers of one convolution.
 
     Attributes:
-        weight: (C_out, C_in, k, k), k odd: int8, |w| <= 64; of k = 1 int16, |w| <= 1024.
+        weight: (C_out, C_in, k, k), k 1 or 3: int8, |w| <= 64; of k = 1 int16, |w| <= 1024.
         bias: int32 (C_out,).
-        shift: int8 (C_out,), at most 16; of a head without a skip input also negative, to the left, from -16.
+        shift: int8 (C_out,), at most 16; of a head also negative, to the left, from -16.
         zero_point: subtracted from the input, 0 or 128.
-        skip: whether a skip input, 0..255, is added.
+        skip: whether a skip input, 0..255, is added; never of a head.
         head: whether the output is wide and signed instead of a byte.
     """
 
@@ -62,13 +62,15 @@ class Layer:
             ModelError: a shape, a weight, a shift or the bound is out of range.
         """
         square = self.weight.ndim == 4 and self.weight.shape[2] == self.weight.shape[3]
-        odd = square and self.weight.shape[3] % 2 == 1
-        if not odd or not self.weight.shape[:1] == self.bias.shape == self.shift.shape:
+        known = square and self.weight.shape[3] in (1, 3)
+        if not known or not self.weight.shape[:1] == self.bias.shape == self.shift.shape:
             raise ModelError(
                 f"layer {name} has weights {self.weight.shape}, biases {self.bias.shape} and shifts "
                 f"{self.shift.shape}; export the model again",
                 found=self.weight.shape,
             )
+        if self.head and self.skip:
+            raise ModelError(f"layer {name} is a head with a skip input: export the model again", found=True)
         weight = np.abs(self.weight.astype(np.int64))
         limit = weight_limit(weight.shape[-1])
         if weight.max(initial=0) > limit:
@@ -78,7 +80,7 @@ class Layer:
                 expected=limit,
                 found=int(weight.max()),
             )
-        low, high = (-SHIFT_MAX if self.head and not self.skip else 0), SHIFT_MAX
+        low, high = (-SHIFT_MAX if self.head else 0), SHIFT_MAX
         shift = self.shift.astype(np.int64)
         if shift.min(initial=0) < low or shift.max(initial=0) > high:
             raise ModelError(

@@ -13,7 +13,18 @@ import numpy.typing as npt
 from numba import njit
 
 from .excess import EXCESS_LIMITS, excess
-from .features import PLANES, ZERO_POINT, ByteArray, Depth, Integers, clamped, in_units, rounded, sharp_excess, sharp_residual
+from .features import (
+    PLANES,
+    ZERO_POINT,
+    ByteArray,
+    Depth,
+    Integers,
+    clamped,
+    in_units,
+    rounded,
+    sharp_excess,
+    sharp_residual,
+)
 from .grid import MEAN_BITS, SHAPES, TableGrid, locate, locate_wide
 from .steps import SUBLATTICE, Step
 
@@ -137,7 +148,8 @@ class StepPrediction:
         """All pixels of the step are in `fine`: note what they bring."""
         self._predict(PLANES - 1)
         self._learn(PLANES - 1)
-        _note(*self._place, self._number, self._means, self._residuals, self._excesses, self._unit, *self._around)
+        found = self._means, self._residuals, self._excesses
+        _note(*self._place, self._number, self._unit, found, self._around)
 
     def _predict(self, plane: int) -> None:
         """Means and scales of a plane and those before it."""
@@ -238,16 +250,13 @@ def _note(
     row: int,
     column: int,
     number: int,
-    means: Integers,
-    residuals: Integers,
-    excesses: npt.NDArray[np.int8],
     unit: int,
-    quarters: Integers,
-    pixels: Integers,
-    seen: ByteArray,
-    earlier: ByteArray,
+    found: tuple[Integers, Integers, npt.NDArray[np.int8]],
+    around: Surroundings,
 ) -> None:
     """Enter the pixels of a step, and what is to be seen of them, in the surroundings."""
+    means, residuals, excesses = found
+    quarters, pixels, seen, earlier = around
     _, height, width = means.shape
     first = SEEN * number
     for y in range(height):

@@ -181,7 +181,7 @@ class Predictor:
 
 @njit(nogil=True, cache=True)
 def _lattice(coarse: Samples, order: npt.NDArray[np.int64]) -> Integers:
-    """The coarse image (h, w, C) in coding order (., ., 3), gray three times, sides made even by repetition."""
+    """A coarse image (h, w, C) in coding order (., ., 3), gray three times; sides made even by repetition."""
     height, width, _ = coarse.shape
     found = np.empty((height + height % 2, width + width % 2, PLANES), np.int32)
     for y in range(found.shape[0]):

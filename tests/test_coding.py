@@ -194,13 +194,13 @@ def test_less_information_than_so_many_pixels_can_have_is_refused_before_decodin
 def test_no_more_tiles_are_decoded_than_the_information_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encode_changed(Picture.of(crop(17, 40), tile_bits=4), FAST, [])
     container, decoded = unpack(data), []
-    tile = Decoder.tile
+    tile = Decoder._tile
 
     def look(*args: Any) -> Any:
         decoded.append(args)
         return tile(*args)
 
-    monkeypatch.setattr(Decoder, "tile", look)
+    monkeypatch.setattr(Decoder, "_tile", look)
     assert np.array_equal(decode(data), crop(17, 40))
     assert len(decoded) == 6
     decoded.clear()

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from ppyr.decoding import decode
 from ppyr.effort import encode
 
 from .photograph import crop
+from .some_backends import HERE, OTHER_PROCESSORS
 
 SHAPE = (91, 121)
 SMALL = (24, 20)
@@ -26,28 +26,32 @@ PROGRAM = """
 import hashlib, json, sys
 from pathlib import Path
 import numpy as np
-import torch
 from ppyr.coding import encode_changed
 from ppyr.decoding import decode
 from ppyr.models import predictor, registry
 from ppyr.picture import Picture
+from ppyr.threads import use_threads
 from tests.some_changes import some_changes
 
-model, threads, photograph, other, own = sys.argv[1:]
-torch.set_num_threads(int(threads))
+model, backend, threads, photograph, other, own = sys.argv[1:]
+use_threads(int(threads))
 name, changed, _ = model.partition("-changed")
-chosen = predictor.load(registry.by_name(name), "torch")
-data = encode_changed(Picture.of(np.load(photograph)), chosen, some_changes(chosen.source) if changed else [])
+chosen = predictor.load(registry.by_name(name), backend)
+picture = Picture.of(np.load(photograph), tile_bits=6)
+data = encode_changed(picture, chosen, some_changes(chosen.source) if changed else [])
 Path(own).write_bytes(data)
-image = decode(Path(other).read_bytes() if Path(other).exists() else data, backend="torch")
+image = decode(Path(other).read_bytes() if Path(other).exists() else data, backend=backend)
 print(json.dumps([hashlib.sha256(part).hexdigest() for part in (data, image.tobytes())]))
 """
 
-ENVIRONMENTS = {
-    "default": {},
-    "sse41": {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"},
-    "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
-    "avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"},
+#: Backends, and variables that make another processor of this one.
+ENVIRONMENTS: dict[str, tuple[str, dict[str, str]]] = {
+    "default": ("auto", {}),
+    "torch": ("torch", {}),
+    "torch-sse41": ("torch", {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"}),
+    "torch-avx2": ("torch", {"ONEDNN_MAX_CPU_ISA": "AVX2"}),
+    "torch-avx512": ("torch", {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}),
+    **{f"int8-{name}": ("int8", variables) for name, variables in OTHER_PROCESSORS.items()},
 }
 
 
@@ -62,15 +66,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exactness")
     np.save(folder / "photograph.npy", crop(*SHAPE))
     for model in CASES:
-        run(folder, ENVIRONMENTS["default"], 1, model, f"{model}.ppyr")
+        run(folder, "default", 1, model, f"{model}.ppyr")
     return folder
 
 
-def run(folder: Path, variables: Mapping[str, str], threads: int, model: str, own: str) -> list[str]:
+def run(folder: Path, environment: str, threads: int, model: str, own: str) -> list[str]:
+    backend, variables = ENVIRONMENTS[environment]
     files = [str(folder / file) for file in ("photograph.npy", f"{model}.ppyr", own)]
     finished = subprocess.run(
-        [sys.executable, "-c", PROGRAM, model, str(threads), *files],
-        env={**os.environ, **variables, "OMP_NUM_THREADS": str(threads)},
+        [sys.executable, "-c", PROGRAM, model, backend, str(threads), *files],
+        env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         check=True,
     )
@@ -86,14 +91,14 @@ def test_files_and_pixels_are_the_same_in_every_environment(
 ) -> None:
     file = folder / f"{model}.ppyr"
     expected = [hashlib.sha256(part).hexdigest() for part in (file.read_bytes(), crop(*SHAPE).tobytes())]
-    assert run(folder, ENVIRONMENTS[environment], threads, model, "own.ppyr") == expected
+    assert run(folder, environment, threads, model, "own.ppyr") == expected
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("gray", [True, False], ids=["gray", "rgb"])
-def test_files_and_pixels_are_the_same_on_both_backends(gray: bool, model: str) -> None:
+def test_files_and_pixels_are_the_same_on_all_backends(gray: bool, model: str) -> None:
     image = crop(*SMALL, gray=gray)
     data = encode(image, model=model, backend="reference")
-    assert encode(image, model=model, backend="torch") == data
-    for backend in ("reference", "torch"):
+    for backend in ("reference", *HERE):
+        assert encode(image, model=model, backend=backend) == data
         np.testing.assert_array_equal(decode(data, backend=backend), image, strict=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -15,8 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppyr.errors import ModelError
-from ppyr.models import integer
-from ppyr.models.integer import Layer, backend, round_half_even
+from ppyr.models import backends
+from ppyr.models.backends import backend, int8, reference
+from ppyr.models.backends.floating import Cuda, Torch
+from ppyr.models.backends.reference import Reference
+from ppyr.models.integer import Layer, round_half_even
+
+from .some_backends import ALL, HERE, OTHER_PROCESSORS
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -42,18 +50,19 @@ def layer_of(
     )
 
 
-def run(name: str, layer: Layer, x: Bytes, skip: Bytes | None = None) -> npt.NDArray[np.int32]:
+def run(name: str, layer: Layer, x: Bytes, skip: Bytes | None = None) -> npt.NDArray[np.int16]:
     layer.check("tested")
     runner = backend(name)
     given_skip = None if skip is None else runner.tensor(skip)
     return runner.array(runner.run(runner.prepare(layer), runner.tensor(x), given_skip))
 
 
-def both(layer: Layer, x: Bytes, skip: Bytes | None = None) -> npt.NDArray[np.int32]:
-    """What the layer gives, on the definition and on torch."""
-    reference = run("reference", layer, x, skip)
-    np.testing.assert_array_equal(run("torch", layer, x, skip), reference, strict=True)
-    return reference
+def everywhere(layer: Layer, x: Bytes, skip: Bytes | None = None) -> npt.NDArray[np.int16]:
+    """What the layer gives, on the definition and on all backends of this machine."""
+    expected = run("reference", layer, x, skip)
+    for name in HERE:
+        np.testing.assert_array_equal(run(name, layer, x, skip), expected, strict=True)
+    return expected
 
 
 @st.composite
@@ -72,14 +81,14 @@ def layers(draw: st.DrawFn, longest: int = 9) -> tuple[Layer, Bytes, Bytes | Non
     bias = rng.integers(-room, room + 1) // draw(st.sampled_from((1, 16, 1 << 12)))
     zero_point = draw(st.sampled_from((0, 128)))
     layer = layer_of(weight, bias, shift, zero_point=zero_point, skip=kind == "skip", head=kind == "head")
-    x = rng.integers(0, 256, (c_in, height, width), np.uint8)
-    skip = rng.integers(0, 256, (c_out, height, width), np.uint8) if layer.skip else None
+    x = rng.integers(0, 256, (height, width, c_in), np.uint8)
+    skip = rng.integers(0, 256, (height, width, c_out), np.uint8) if layer.skip else None
     return layer, x, skip
 
 
 @given(layers())
-def test_torch_equals_the_reference(case: tuple[Layer, Bytes, Bytes | None]) -> None:
-    both(*case)
+def test_every_backend_equals_the_reference(case: tuple[Layer, Bytes, Bytes | None]) -> None:
+    everywhere(*case)
 
 
 @given(layers(longest=3))
@@ -88,16 +97,16 @@ def test_the_reference_equals_a_plain_sum(case: tuple[Layer, Bytes, Bytes | None
     found = run("reference", layer, x, skip)
     c_out, c_in, size, _ = layer.weight.shape
     low, high = (-(1 << 15), (1 << 15) - 1) if layer.head else (0, 255)
-    for o, row, column in product(range(c_out), *map(range, x.shape[1:])):
+    for o, row, column in product(range(c_out), *map(range, x.shape[:2])):
         total = Fraction(int(layer.bias[o]))
         for c, i, j in product(range(c_in), range(size), range(size)):
             y, z = row + i - size // 2, column + j - size // 2
-            if 0 <= y < x.shape[1] and 0 <= z < x.shape[2]:
-                total += int(layer.weight[o, c, i, j]) * (int(x[c, y, z]) - layer.zero_point)
+            if 0 <= y < x.shape[0] and 0 <= z < x.shape[1]:
+                total += int(layer.weight[o, c, i, j]) * (int(x[y, z, c]) - layer.zero_point)
         total /= Fraction(2) ** int(layer.shift[o])
         if skip is not None:
-            total += int(skip[o, row, column])
-        assert found[o, row, column] == min(max(round(total), low), high)
+            total += int(skip[row, column, o])
+        assert found[row, column, o] == min(max(round(total), low), high)
 
 
 @given(st.lists(st.tuples(st.integers(-EXACT, EXACT), st.integers(-16, 16)), min_size=1))
@@ -108,10 +117,9 @@ def test_round_half_even_equals_fractions(cases: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.parametrize("shift", range(1, 9))
-@pytest.mark.parametrize("head", [True, False])
-@pytest.mark.parametrize("skip", [True, False])
+@pytest.mark.parametrize(("head", "skip"), [(True, False), (False, True), (False, False)])
 def test_ties_go_to_the_even_integer(shift: int, head: bool, skip: bool) -> None:
-    x = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    x = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
     added = x[:, ::-1].copy() if skip else None
     layer = layer_of([[[[1]]]], [-100], [shift], head=head, skip=skip)
     values = [Fraction(int(value) - 100, 2**shift) for value in x.flat]
@@ -121,7 +129,7 @@ def test_ties_go_to_the_even_integer(shift: int, head: bool, skip: bool) -> None
         values = [value + int(more) for value, more in zip(values, added.flat, strict=True)]
     rounded = [round(value) for value in values]
     expected = rounded if head else [min(max(value, 0), 255) for value in rounded]
-    assert both(layer, x, added).ravel().tolist() == expected
+    assert everywhere(layer, x, added).ravel().tolist() == expected
 
 
 EXTREMES = {
@@ -146,10 +154,10 @@ def test_the_largest_sums_are_exact(name: str, sign: int) -> None:
         largest, weight=largest.weight * largest.weight.dtype.type(sign), bias=largest.bias * sign
     )
     rng = np.random.default_rng(1)
-    shape = (layer.weight.shape[1], 6, 5)
+    shape = (6, 5, layer.weight.shape[1])
     for least, most in ((255, 255), (0, 0), (250, 255)):
         x = rng.integers(least, most, shape, np.uint8, endpoint=True)
-        both(layer, x, np.full((1, 6, 5), 255, np.uint8) if layer.skip else None)
+        everywhere(layer, x, np.full((6, 5, 1), 255, np.uint8) if layer.skip else None)
 
 
 @pytest.mark.parametrize("name", EXTREMES)
@@ -183,7 +191,9 @@ REFUSED = {
     "shift-17": (layer_of(ones(2, 1, 1, 1), [0, 0], [0, 17]), "shifts from 0 to 17"),
     "shift-left-of-a-hidden-layer": (layer_of(ones(1, 1, 1, 1), [0], [-1]), "shifts from -1"),
     "shift-17-left-of-a-head": (layer_of(ones(1, 1, 1, 1), [0], [-17], head=True), "shifts from -17"),
-    "shift-left-of-a-skip": (layer_of(ones(1, 1, 1, 1), [0], [-1], head=True, skip=True), "shifts from -1"),
+    "shift-left-of-a-skip": (layer_of(ones(1, 1, 1, 1), [0], [-1], skip=True), "shifts from -1"),
+    "head-with-a-skip": (layer_of(ones(1, 1, 1, 1), [0], [0], head=True, skip=True), "head with a skip"),
+    "five": (layer_of(ones(1, 1, 5, 5), [0], [0]), "weights"),
     "bias": (layer_of(ones(1, 1, 1, 1), [-(2**31)], [0]), "can reach 2147483903"),
 }
 
@@ -197,8 +207,58 @@ def test_a_layer_that_breaks_a_rule_is_refused(name: str) -> None:
     assert caught.value.found is not None
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_a_backend_passes_its_self_test(name: str) -> None:
+    assert backends.self_test(backends.BACKENDS[name]()) == backends.SELF_TEST
+
+
+def test_the_reference_passes_the_self_test() -> None:
+    assert backends.self_test(Reference()) == backends.SELF_TEST
+
+
+def test_the_matrix_product_of_cuda_is_exact_on_the_processor_too() -> None:
+    """The way that layers take on a GPU, where there is none."""
+    on_processor = type("OnProcessor", (Cuda,), {"device": "cpu", "__init__": Torch.__init__})
+    assert backends.self_test(on_processor()) == backends.SELF_TEST
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_cuda_is_refused_where_there_is_no_gpu() -> None:
+    with pytest.raises(ModelError, match="no CUDA device"):
+        backend("cuda")
+
+
+@pytest.mark.parametrize("instructions", OTHER_PROCESSORS)
+def test_every_set_of_instructions_passes_the_self_test(instructions: str) -> None:
+    code = (
+        "from ppyr.models import backends; from ppyr.models.backends import microkernel as m; "
+        "print(m.INSTRUCTIONS[m.CHOSEN].name, backends.self_test(backends.backend('int8')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **OTHER_PROCESSORS[instructions]},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout.split() == [instructions, backends.SELF_TEST]
+
+
+def test_int8_is_refused_on_other_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(int8, "CHOSEN", None)
+    with pytest.raises(ModelError, match="AVX2"):
+        int8.Int8()
+
+
+def test_int8_refuses_a_convolution_of_a_subsampled_image() -> None:
+    runner = int8.Int8()
+    prepared = runner.prepare(layer_of(np.ones((1, 1, 3, 3)), [0], [0]))
+    with pytest.raises(ValueError, match="border"):
+        runner.run(prepared, runner.sublattice(runner.tensor(np.zeros((4, 4, 1), np.uint8)), 0, 1))
+
+
 def test_an_unknown_backend_is_refused() -> None:
-    with pytest.raises(ModelError, match="reference, torch") as caught:
+    with pytest.raises(ModelError, match="int8, torch, cuda, reference") as caught:
         backend("abacus")
     assert caught.value.found == "abacus"
 
@@ -210,11 +270,11 @@ def test_a_backend_that_rounds_otherwise_is_refused(extra: int, monkeypatch: pyt
         up: npt.NDArray[np.int64] = (value + half + extra * (half - 1)) >> shift
         return up
 
-    monkeypatch.setitem(integer.BACKENDS, "broken", integer.BACKENDS["reference"])
-    monkeypatch.setattr(integer, "round_half_even", upwards)
+    monkeypatch.setitem(backends.BACKENDS, "broken", backends.BACKENDS["reference"])
+    monkeypatch.setattr(reference, "round_half_even", upwards)
     with pytest.raises(ModelError, match="backend broken does not compute exactly") as caught:
         backend("broken")
-    assert caught.value.expected == integer.SELF_TEST != caught.value.found
+    assert caught.value.expected == backends.SELF_TEST != caught.value.found
 
 
 @pytest.fixture
@@ -226,14 +286,14 @@ def low_precision() -> Iterator[None]:
 
 @pytest.mark.usefixtures("low_precision")
 def test_torch_with_low_precision_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(integer.BACKENDS, "imprecise", integer.BACKENDS["torch"])
+    monkeypatch.setitem(backends.BACKENDS, "imprecise", backends.BACKENDS["torch"])
     with pytest.raises(ModelError, match="matmul precision is 'medium'") as caught:
         backend("imprecise")
     assert (caught.value.expected, caught.value.found) == ("highest", "medium")
 
 
 def test_torch_is_exact_where_the_caller_computes_in_bfloat16() -> None:
-    x = np.random.default_rng(0).integers(0, 256, (9, 8, 7), np.uint8)
+    x = np.random.default_rng(0).integers(0, 256, (8, 7, 9), np.uint8)
     weight = np.random.default_rng(1).integers(-64, 65, (5, 9, 3, 3))
     with torch.autocast("cpu", torch.bfloat16):
-        both(layer_of(weight, [7] * 5, [3] * 5, head=True), x)
+        everywhere(layer_of(weight, [7] * 5, [3] * 5, head=True), x)

@@ -22,9 +22,15 @@ Tensor: TypeAlias = Any
 
 
 class Backend(Protocol):
-    """How integer layers are run; every backend gives the same integers. Threads may share one."""
+    """How integer layers are run; every backend gives the same integers. Threads may share one.
+
+    Attributes:
+        name: what it is chosen by.
+        threaded: whether it computes on threads of its own.
+    """
 
     name: str
+    threaded: bool
 
     def prepare(self, layer: Layer) -> Any:
         """A layer in the form that `run` takes."""

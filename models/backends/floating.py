@@ -20,6 +20,7 @@ class Torch:
 
     name = "torch"
     device = "cpu"
+    threaded = True
 
     def __init__(self) -> None:
         import torch

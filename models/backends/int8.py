@@ -90,6 +90,7 @@ class Int8:
     """
 
     name = "int8"
+    threaded = False
 
     def __init__(self) -> None:
         if CHOSEN is None:
@@ -99,18 +100,8 @@ class Int8:
             )
 
     def prepare(self, layer: Layer) -> Packed:
-        """See `Backend`.
-
-        Raises:
-            ModelError: a convolution is larger than 3x3, or a head has a skip input.
-        """
+        """See `Backend`."""
         channels, c_in, size, _ = layer.weight.shape
-        if size > 3 or (layer.head and layer.skip):
-            raise ModelError(
-                f"the backend int8 has no layers of {size} x {size} and no heads with a skip input: use "
-                "another one, for instance torch",
-                found=size,
-            )
         groups, vectors = -(-c_in // 4), -(-channels // _LANES)
         parts = _parts(layer.weight.astype(np.int32))
         weights = np.zeros((len(parts), vectors * _LANES, 4 * groups, size, size), np.int8)
@@ -194,12 +185,12 @@ def _fill_border(bordered: Bytes, value: int) -> None:
     bordered[0], bordered[-1], bordered[:, 0], bordered[:, -1] = value, value, value, value
 
 
-@njit
-def _address(array: npt.NDArray[Any]) -> int:
+@njit(nogil=True)
+def _address(array: npt.NDArray[Any]) -> np.int64:
     return np.int64(array.ctypes.data)
 
 
-@njit
+@njit(nogil=True)
 def _plain_block(blocks: int, place: Any) -> None:
     if blocks == 1:
         layer_block(1, PLAIN, place)
@@ -211,7 +202,7 @@ def _plain_block(blocks: int, place: Any) -> None:
         layer_block(4, PLAIN, place)
 
 
-@njit
+@njit(nogil=True)
 def _skip_block(blocks: int, place: Any) -> None:
     if blocks == 1:
         layer_block(1, SKIP, place)
@@ -223,7 +214,7 @@ def _skip_block(blocks: int, place: Any) -> None:
         layer_block(4, SKIP, place)
 
 
-@njit
+@njit(nogil=True)
 def _head_block(blocks: int, place: Any) -> None:
     if blocks == 1:
         layer_block(1, HEAD, place)
@@ -249,8 +240,7 @@ def _convolve(
     skip: bool,
     head: bool,
 ) -> None:
-    """Every pixel of a layer. Blocks of pixels reach beyond the end of a row into memory that is written later.
-    """
+    """Every pixel of a layer. A block of them may reach beyond its row into memory that is written later."""
     height, width, _ = x.shape
     row, pixel, line, output_pixel = x.strides[0], x.strides[1], outputs.strides[0], outputs.strides[1]
     corner = _address(x) - size // 2 * (row + pixel)

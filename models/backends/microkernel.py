@@ -20,14 +20,18 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import config, types
-from numba.core import cgutils
+from numba import types
+from numba.core import cgutils as typed_cgutils
+from numba.core import config as typed_config
 from numba.extending import intrinsic
 
 #: Binary digits of the lower part of weights that do not fit a byte; they come in two parts.
 PART_BITS = 4
 PLAIN, SKIP, HEAD = 0, 1, 2
 
+# Numba's own annotations do not cover these.
+cgutils: Any = typed_cgutils
+config: Any = typed_config
 _BYTE, _WORD, _INT = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
 
@@ -72,20 +76,19 @@ def _chosen() -> int | None:
 CHOSEN = _chosen()
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def layer_block(_context: Any, blocks: Any, kind: Any, place: Any) -> Any:
-    """Compute some channels of a layer for sums // blocks pixels in a row, `sums` being that of `Instructions`.
+def _layer_block(_context: Any, blocks: Any, kind: Any, place: Any) -> Any:
+    """Compute some channels of a layer for so many pixels in a row that their sums fit the registers.
 
     Args:
         blocks: vectors of output channels; a literal.
         kind: `PLAIN`, `SKIP` with a skip input or `HEAD` with int16 as outputs; a literal.
         place: twelve int64. Five are addresses: of the input byte under the first weight of the first pixel;
-            of weights, int8 (parts, size, size, groups, blocks, lanes, 4); of rules, int32 (7, blocks, lanes):
-            bias, shift to the right, half of its unit less 1, 1 where it is not 0, and for heads limits below
-            and above and shift to the left; of the first pixel of the skip input and of the outputs.
-            Then rows and columns of the convolution; parts of the weights, each worth 2^PART_BITS times the
-            next; groups of four input channels; and bytes from a row of the input to the next, and from a
-            pixel to the next of the input, the skip input and the outputs.
+            of weights, int8 (parts, size, size, groups, blocks, lanes, 4); of rules, int32
+            (7, blocks, lanes): bias, shift to the right, half of its unit less 1, 1 where it is not 0, and
+            for heads limits below and above and shift to the left; of the first pixel of the skip input and
+            of the outputs. Then rows and columns of the convolution; parts of the weights, each worth
+            2^PART_BITS times the next; groups of four input channels; and bytes from a row of the input to
+            the next, and from a pixel to the next of the input, the skip input and the outputs.
     """
     literals = (blocks, kind)
     if CHOSEN is None or not all(isinstance(one, types.Literal) for one in literals):
@@ -97,6 +100,9 @@ def layer_block(_context: Any, blocks: Any, kind: Any, place: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(*literals, place), generate
+
+
+layer_block: Any = intrinsic(_layer_block)
 
 
 class _Emitter:
@@ -139,10 +145,9 @@ class _Emitter:
                     b.store(b.add(b.load(weight), _INT(4 * self._lanes * self._blocks)), weight)
         for block in range(self._blocks):
             for number, line in enumerate(sums):
-                places = (
-                    self._place(b, base, step, number) for base, step in ((skips, skip_pixel), (outputs, output_pixel))
-                )
-                self._finish(b, b.load(line[block]), block, rules, *places)
+                skip = self._place(b, skips, skip_pixel, number)
+                output = self._place(b, outputs, output_pixel, number)
+                self._finish(b, b.load(line[block]), block, rules, skip, output)
 
     def _multiply(self, b: Any, sums: list[list[Any]], weight: Any, four: Any, pixel: Any) -> None:
         """Add the products of four input channels of every pixel."""

@@ -14,6 +14,7 @@ class Reference:
     """The backend; its tensors are int64 arrays (h, w, C)."""
 
     name = "reference"
+    threaded = False
 
     def prepare(self, layer: Layer) -> Layer:
         """See `Backend`."""
