@@ -180,7 +180,7 @@ class Decoder:
         streams = [self._parts.stream(ahead + level, number) for level in range(wanted)]
         fines = [_nothing(*level.fine, shape[2], dtype=pixel.dtype) for level in levels[:wanted]]
         model, tables = self._model
-        reader = Reader(tables, streams)
+        reader = Reader(tables, streams, reference=model.backend.name == "reference")
         samples = walk(model, levels, pixel, fines, reader, depth_of(index.scaling))
         self.information += reader.information
         return samples
