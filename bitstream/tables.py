@@ -10,11 +10,11 @@ on the other side, and keep a little mass for them.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from constriction import stream
+from numba import njit
 
 from ppyr.errors import ModelError
 
@@ -38,12 +38,42 @@ FOLDED_MASS = 1 << 12
 FAR_SHIFT = 3
 """A folded table gives each sample beyond its distances 1/8 of what the last one has; part of the format."""
 
+BUCKET_DIGITS = 16
+"""Quantiles that differ in these binary digits only are in one bucket, one of 256."""
+
 Symbols = npt.NDArray[np.uint8]
 TableNumbers = npt.NDArray[np.uint16]
 Centres = npt.NDArray[np.uint8]
 
 _HALF = ALPHABET // 2
 _DISTANCES = np.concatenate((np.arange(_HALF), np.arange(-_HALF, 0)))
+
+
+class Lookup(NamedTuple):
+    """What the compiled coder looks up, one row for each of T tables; for reading only.
+
+    A table divides the *quantiles* 0..2^24 - 1 among its symbols, in their order. The symbols beyond a centre
+    c lie between symbol 128 and symbol 256 - c, and so do all that a folded table changes but the end of the
+    range, which is next to them. It grows over the quantiles that they leave, and they move up to 128:
+
+        c = 5        | 0 1 2 ... 127 | 128 ... 250 | 251 252 ... 255 |      251 is the sample 0
+        folded       | 0 1 2 ... 127 |128..250| 251    252 ... 255 |
+
+    Attributes:
+        starts: the first quantile of each symbol, then 2^24; uint32 (T, 257).
+        clipped: the same where the symbols between 128 and any other one, on both sides, are beyond the
+            centre; equal to `starts` at 128; uint32 (T, 257).
+        buckets: the symbol of the first quantile of each of 256 buckets; uint8 (T, 256).
+        information: of each symbol; int32 (T, 256).
+        reach: the table is folded for centres below the first, and for those nearer to 255 than the second;
+            uint8 (T, 2).
+    """
+
+    starts: npt.NDArray[np.uint32]
+    clipped: npt.NDArray[np.uint32]
+    buckets: npt.NDArray[np.uint8]
+    information: npt.NDArray[np.int32]
+    reach: npt.NDArray[np.uint8]
 
 
 class TableSet:
@@ -60,47 +90,44 @@ class TableSet:
         _check_frequencies(frequencies)
         self.frequencies = frequencies.copy()
         self.frequencies.flags.writeable = False
-        self._models: dict[int, Any] = {}
 
     def __len__(self) -> int:
         return len(self.frequencies)
 
-    def model(self, number: int) -> Any:
-        """The constriction model of table `number`, built when first asked for.
-
-        constriction takes weights, gives every symbol a frequency of 1 and shares the rest, 2^24 - 256, in
-        proportion. Weights of F - 1 sum to exactly that, so its scale is 1.0, every partial sum is an integer
-        below 2^24, which float32 holds, and the frequencies come out as F. Weights of F / 2^24 would be
-        rounded. `perfect=False` is this rule; the default of constriction 0.5.0 is another one.
-        """
-        if number not in self._models:
-            weights = (self.frequencies[number] - 1).astype(np.float32)
-            self._models[number] = stream.model.Categorical(weights, perfect=False)
-        return self._models[number]
-
     def are_folded(self, table_numbers: TableNumbers, centres: Centres) -> npt.NDArray[np.bool_]:
         """Which symbols (n,) have a folded table, because of their centres, uint8 (n,)."""
-        low = self._reach[0][table_numbers]
-        folded: npt.NDArray[np.bool_] = centres < low
-        folded |= ALPHABET - 1 - centres < self._reach[1][table_numbers]
+        low, high = self._reach.T
+        folded: npt.NDArray[np.bool_] = centres < low[table_numbers]
+        folded |= ALPHABET - 1 - centres < high[table_numbers]
         return folded
 
-    def folded(self, table_numbers: TableNumbers, centres: Centres) -> npt.NDArray[np.float32]:
-        """The folded tables of symbols that have one, as weights F - 1 for constriction: float32 (n, 256)."""
-        weights: npt.NDArray[np.float32] = self._folded[self._folded_numbers(table_numbers, centres)]
-        return weights
+    def rows(self, table_numbers: TableNumbers, centres: Centres) -> npt.NDArray[np.uint32]:
+        """The frequencies (n, 256) under which symbols (n,) are coded: folded ones where the table is."""
+        frequencies = self.frequencies[table_numbers]
+        folded = np.flatnonzero(self.are_folded(table_numbers, centres))
+        frequencies[folded] = self._fold(table_numbers[folded], centres[folded])
+        return frequencies
 
-    def _folded_numbers(self, table_numbers: TableNumbers, centres: Centres) -> npt.NDArray[np.int64]:
-        """Where these folded tables (n,) are in `_folded`; each is built when it is first asked for."""
-        low = self._reach[0][table_numbers].astype(np.int64)
-        place = np.where(centres < low, centres, low + ALPHABET - 1 - centres)
-        numbers: npt.NDArray[np.int64] = self._first_folded[table_numbers] + place
-        missing = np.flatnonzero(~self._built[numbers])
-        if len(missing):
-            missing = missing[np.unique(numbers[missing], return_index=True)[1]]
-            self._folded[numbers[missing]] = self._fold(table_numbers[missing], centres[missing]) - 1
-            self._built[numbers[missing]] = True
-        return numbers
+    def unknown(self, number: int) -> ModelError:
+        """What is wrong where a symbol has a table of this number, and there is none."""
+        return ModelError(
+            f"a symbol has table {number}, but there are {len(self)}; use the model that made the tables",
+            expected=len(self) - 1,
+            found=number,
+        )
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """The tables as the compiled coder takes them."""
+        starts, clipped = (np.zeros((len(self), ALPHABET + 1), np.uint32) for _ in range(2))
+        np.cumsum(self.frequencies, 1, out=starts[:, 1:])
+        far = _far(self.frequencies[:, [_HALF, _HALF - 1]]).repeat(_HALF, 1)
+        np.cumsum(np.minimum(self.frequencies, far), 1, out=clipped[:, 1:])
+        clipped += (starts[:, _HALF] - clipped[:, _HALF])[:, np.newaxis]
+        found = Lookup(starts, clipped, _buckets(starts), informations(self.frequencies), self._reach)
+        for array in found:
+            array.flags.writeable = False
+        return found
 
     def _fold(self, table_numbers: TableNumbers, centres: Centres) -> npt.NDArray[np.uint32]:
         """Frequencies (n, 256) with the mass beyond 0 and 255, but for far samples, moved to the end."""
@@ -108,8 +135,7 @@ class TableSet:
         samples = centres[:, np.newaxis].astype(np.int64) + _DISTANCES
         beyond = (samples < 0) | (samples >= ALPHABET)
         frequencies = self.frequencies[table_numbers]
-        last = np.where(low, frequencies[:, _HALF - 1], frequencies[:, _HALF])
-        far = (1 + ((last - 1) >> FAR_SHIFT))[:, np.newaxis]
+        far = _far(np.where(low, frequencies[:, _HALF - 1], frequencies[:, _HALF]))[:, np.newaxis]
         spare = np.where(beyond, np.maximum(frequencies, far) - far, 0)
         frequencies -= spare
         end = np.where(low, -centres, ALPHABET - 1 - centres).astype(np.uint8)
@@ -117,75 +143,64 @@ class TableSet:
         return frequencies
 
     @cached_property
-    def _reach(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        """Centres below the first (T,), or nearer to 255 than the second, have the table folded."""
+    def _reach(self) -> npt.NDArray[np.uint8]:
+        """Centres below the first, or nearer to 255 than the second, have the table folded; (T, 2)."""
         spare = self.frequencies.astype(np.int64) - 1
         up = spare[:, :_HALF]
         mass_up = up.sum(1, keepdims=True) - up.cumsum(1)
         down = spare[:, : _HALF - 1 : -1]
         mass_down = down.sum(1, keepdims=True) - down.cumsum(1) + down
-        low, high = ((mass >= FOLDED_MASS).sum(1).astype(np.uint8) for mass in (mass_down, mass_up))
-        return low, high
-
-    @cached_property
-    def _first_folded(self) -> npt.NDArray[np.int64]:
-        """Where the folded tables of each table (T,) are in `_folded`."""
-        low, high = self._reach
-        counts: npt.NDArray[np.int64] = low.astype(np.int64) + high
-        first: npt.NDArray[np.int64] = np.cumsum(counts) - counts
-        return first
-
-    @cached_property
-    def _folded(self) -> npt.NDArray[np.float32]:
-        """Weights of folded tables; memory that is not written to yet is only reserved."""
-        total = sum(int(reach.sum(dtype=np.int64)) for reach in self._reach)
-        return np.empty((total, ALPHABET), np.float32)
-
-    @cached_property
-    def _built(self) -> npt.NDArray[np.bool_]:
-        return np.zeros(len(self._folded), np.bool_)
-
-    @cached_property
-    def information(self) -> npt.NDArray[np.int64]:
-        """Information content of every symbol under every table, int64 (T, 256), in units of 2^-16 bit."""
-        content = information(self.frequencies)
-        content.flags.writeable = False
-        return content
-
-    def information_of(
-        self, symbols: Symbols, table_numbers: TableNumbers, centres: Centres, shared: int
-    ) -> int:
-        """Information content of a grouped batch in units of 2^-16 bit.
-
-        Its first `shared` symbols have tables that are not folded, the others folded ones.
-        """
-        total = int(self.information[table_numbers[:shared], symbols[:shared]].sum())
-        if shared < len(symbols):
-            numbers = self._folded_numbers(table_numbers[shared:], centres[shared:])
-            own = self._folded[numbers, symbols[shared:]].astype(np.uint32) + np.uint32(1)
-            total += int(information(own).sum())
-        return total
+        return np.stack([(mass >= FOLDED_MASS).sum(1).astype(np.uint8) for mass in (mass_down, mass_up)], 1)
 
 
-def information(frequencies: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """Information content log2(2^24 / F) of frequencies, elementwise, in units of 2^-16 bit.
+def _far(last: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """The most that a folded table leaves to a sample beyond its distances, of what the last of them has."""
+    return ((last - 1) >> FAR_SHIFT).astype(np.uint32) + np.uint32(1)
+
+
+@njit(nogil=True, cache=True)
+def _buckets(starts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+    """The symbol of the first quantile of each bucket (T, 256), from that of each symbol (T, 257)."""
+    count = 1 << PRECISION - BUCKET_DIGITS
+    buckets = np.empty((len(starts), count), np.uint8)
+    for table in range(len(starts)):
+        symbol = 0
+        for bucket in range(count):
+            while np.int64(starts[table, symbol + 1]) <= bucket << BUCKET_DIGITS:
+                symbol += 1
+            buckets[table, bucket] = symbol
+    return buckets
+
+
+@njit(nogil=True, cache=True)
+def information(frequency: np.uint64) -> np.int64:
+    """Information content log2(2^24 / F) of a frequency F, in units of 2^-16 bit.
 
     Sixteen binary digits of log2(F), by repeated squaring of its mantissa in integers, each square cut off to
     32 bits. So the same on every machine, exact for powers of two, and otherwise too large by a little more
     than one unit at most.
     """
-    mantissa = frequencies.astype(np.uint64)
-    logarithm = np.full(mantissa.shape, 31, dtype=np.int64)
-    for shift in (16, 8, 4, 2, 1):
-        short = mantissa < np.uint64(1 << (32 - shift))
-        mantissa <<= np.where(short, np.uint64(shift), np.uint64(0))
-        logarithm -= np.where(short, shift, 0)
+    mantissa, logarithm = np.uint64(frequency), np.int64(31)
+    while mantissa < np.uint64(1 << 31):
+        mantissa <<= np.uint64(1)
+        logarithm -= 1
     for _ in range(INFORMATION_DIGITS):
         mantissa = (mantissa * mantissa) >> np.uint64(31)
         digit = mantissa >> np.uint64(32)
         mantissa >>= digit
-        logarithm = 2 * logarithm + digit.astype(np.int64)
-    return (PRECISION << INFORMATION_DIGITS) - logarithm
+        logarithm = 2 * logarithm + np.int64(digit)
+    return np.int64(PRECISION << INFORMATION_DIGITS) - logarithm
+
+
+@njit(nogil=True, cache=True)
+def informations(frequencies: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
+    """Information content of frequencies (n, m), elementwise."""
+    height, width = frequencies.shape
+    found = np.empty((height, width), np.int32)
+    for row in range(height):
+        for column in range(width):
+            found[row, column] = information(np.uint64(frequencies[row, column]))
+    return found
 
 
 def _check_frequencies(frequencies: npt.NDArray[np.uint32]) -> None:

@@ -63,7 +63,7 @@ def encode_levels(picture: Picture, chosen: predictor.Model, changes: list[Chang
 def encode_unit(samples: Samples, model: predictor.Model, tables: TableSet, depth: Depth) -> list[CodedLevel]:
     """The levels of one unit (h, w, c), coarse to fine."""
     coarsest, fines = build(samples, 8 * samples.itemsize)
-    writer = Writer(tables)
+    writer = Writer(tables, reference=model.backend.name == "reference")
     walk(model, shapes(*samples.shape[:2]), coarsest, fines, writer, depth)
     return writer.levels
 

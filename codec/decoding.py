@@ -215,8 +215,9 @@ class Decoder:
         levels = shapes(*shape[:2])
         fines = [_nothing(*level.fine, shape[2], dtype=pixel.dtype) for level in levels[: len(unit.streams)]]
         model, tables = self._model
-        reader = Reader(tables, unit.streams)
-        return walk(model, levels, pixel, fines, reader, depth_of(index.scaling)), reader.information
+        reader = Reader(tables, unit.streams, reference=model.backend.name == "reference")
+        samples = walk(model, levels, pixel, fines, reader, depth_of(index.scaling))
+        return samples, reader.information
 
     def _shape(self, unit: Unit) -> tuple[int, int, int]:
         coded = self._index.coded

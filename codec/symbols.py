@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -42,16 +43,16 @@ class CodedLevel:
 
 
 class Writer:
-    """Codes the levels of one unit.
+    """Codes the levels of one unit; by constriction, if it is to be the reference.
 
     Attributes:
         levels: those that are complete.
     """
 
-    def __init__(self, tables: TableSet) -> None:
+    def __init__(self, tables: TableSet, *, reference: bool) -> None:
         self.levels: list[CodedLevel] = []
-        self._tables = tables
-        self._stream = StreamEncoder(tables)
+        self._begin = partial(StreamEncoder, tables, reference=reference)
+        self._stream = self._begin()
 
     def code(self, values: Samples, coarse: Samples, found: Distribution) -> None:
         """See `Coder`."""
@@ -72,19 +73,19 @@ class Writer:
     def end_level(self) -> None:
         """See `Coder`."""
         self.levels.append(CodedLevel(self._stream.finish(), self._stream.information))
-        self._stream = StreamEncoder(self._tables)
+        self._stream = self._begin()
 
 
 class Reader:
-    """Decodes the levels of one unit from their streams.
+    """Decodes the levels of one unit from their streams; by constriction, if it is to be the reference.
 
     Attributes:
         information: of all symbols so far.
     """
 
-    def __init__(self, tables: TableSet, streams: Sequence[bytes]) -> None:
+    def __init__(self, tables: TableSet, streams: Sequence[bytes], *, reference: bool) -> None:
         self.information = 0
-        self._streams = [StreamDecoder(tables, stream) for stream in streams]
+        self._streams = [StreamDecoder(tables, stream, reference=reference) for stream in streams]
         self._level = 0
 
     def code(self, values: Samples, coarse: Samples, found: Distribution) -> None:

@@ -57,11 +57,11 @@ def decode(words: Sequence[int], rows: Sequence[Row]) -> list[int]:
     return symbols
 
 
-def folded(row: Row, centre: int) -> Row | None:
-    """The row for samples around `centre`, where it is another one."""
+def folded(row: Row, centre: int) -> Row:
+    """The row for samples around `centre`."""
     beyond = [symbol for symbol in range(256) if not 0 <= centre + signed(symbol) <= 255]
     if sum(row[symbol] - 1 for symbol in beyond) < 1 << 12:
-        return None
+        return row
     far = 1 + (row[127 if centre < 128 else 128] - 1) // 8
     changed = list(row)
     for symbol in beyond:
@@ -73,22 +73,6 @@ def folded(row: Row, centre: int) -> Row | None:
 def signed(symbol: int) -> int:
     """The distance from the centre that a symbol stands for."""
     return symbol if symbol < 128 else symbol - 256
-
-
-def decoding_order(
-    batches: Sequence[tuple[Sequence[int], Sequence[int]]], rows: Sequence[Row]
-) -> list[tuple[int, int, Row]]:
-    """(batch, position, row) of every symbol in decoding order, from the table numbers and centres of each
-    batch and the rows of all tables.
-    """
-    order = []
-    for number, (tables, centres) in enumerate(batches):
-        own = [folded(rows[table], centre) for table, centre in zip(tables, centres, strict=True)]
-        shared = [position for position, row in enumerate(own) if row is None]
-        shared.sort(key=lambda position: tables[position])
-        order += [(number, position, rows[tables[position]]) for position in shared]
-        order += [(number, position, row) for position, row in enumerate(own) if row is not None]
-    return order
 
 
 def information(frequency: int) -> int:

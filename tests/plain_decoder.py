@@ -259,19 +259,21 @@ class Stream:
         return stream
 
     def batch(self, rows: Sequence[plain_ans.Row], tables: list[int], centres: list[int]) -> list[int]:
-        symbols = [0] * len(tables)
-        for _, position, row in plain_ans.decoding_order([(tables, centres)], rows):
-            self.state, symbols[position] = plain_ans.pop(self.state, self.words, row)
-            self.information += plain_ans.information(row[symbols[position]])
+        symbols = []
+        for table, centre in zip(tables, centres, strict=True):
+            row = plain_ans.folded(rows[table], centre)
+            self.state, symbol = plain_ans.pop(self.state, self.words, row)
+            self.information += plain_ans.information(row[symbol])
+            symbols.append(symbol)
         return symbols
 
     def raw(self, bits: list[int]) -> list[int]:
         values = [0] * len(bits)
-        for position in sorted(range(len(bits)), key=lambda position: bits[position]):
-            if bits[position]:
-                row = [2 ** (24 - bits[position])] * 2 ** bits[position]
+        for position, number in enumerate(bits):
+            if number:
+                row = [2 ** (24 - number)] * 2**number
                 self.state, values[position] = plain_ans.pop(self.state, self.words, row)
-                self.information += bits[position] << 16
+                self.information += number << 16
         return values
 
     def end(self) -> None:

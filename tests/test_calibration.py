@@ -19,7 +19,7 @@ PHOTOGRAPHS = [default_rng(seed).normal(128, 6, (24, 20, 3)).astype(np.uint8) fo
 
 
 def information(weights: Weights, counts: np.ndarray) -> float:
-    return float((TableSet(weights.tensor("tables", np.uint32)).information * counts).sum())
+    return float((TableSet(weights.tensor("tables", np.uint32)).lookup.information * counts).sum())
 
 
 def test_every_sample_is_counted_but_under_folded_tables(
