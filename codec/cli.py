@@ -7,11 +7,9 @@ nothing was done; 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 import ppyr
@@ -88,6 +86,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     _add_strip(compress)
     _add_computing(compress, model=True)
+    _add_jobs(compress)
     compress.set_defaults(run=commands.compress)
 
     decompress = names.add_parser(
@@ -115,6 +114,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         help="of a file that is cut off, give the largest image that is complete, at 1/2^k of the size",
     )
     _add_computing(decompress)
+    _add_jobs(decompress)
     decompress.set_defaults(run=commands.decompress)
 
     info = names.add_parser("info", help="what .ppyr files say about themselves, without decoding")
@@ -125,6 +125,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     verify = names.add_parser("verify", help="check every byte of .ppyr files by decoding them")
     _add_files(verify)
     _add_computing(verify)
+    _add_jobs(verify)
     verify.set_defaults(run=commands.verify)
 
     bench = names.add_parser("bench", help="sizes and times, beside those of other lossless codecs")
@@ -196,6 +197,17 @@ def _add_strip(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="files at a time, each in a process of its own (default: 1)",
+    )
+
+
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
@@ -233,9 +245,22 @@ def _add_computing(
             help="store the changes of an adapted model in the file, which then decodes without it",
         )
     _add_models(parser)
-    parser.add_argument("--backend", default="auto", choices=["auto", "reference", "torch"])
     parser.add_argument(
-        "-T", "--threads", type=positive, default=threads, metavar="N", help="threads to compute on"
+        "--backend",
+        default="auto",
+        choices=["auto", "int8", "torch", "cuda", "reference"],
+        help="what the networks are computed with; all give the same bytes and pixels",
+    )
+    parser.add_argument(
+        "--device", default="auto", choices=["auto", "cpu", "cuda"], help="cuda computes on a GPU"
+    )
+    parser.add_argument(
+        "-T",
+        "--threads",
+        type=positive,
+        default=threads,
+        metavar="N",
+        help=f"threads to compute on (default: {threads or 'all'})",
     )
     if limit:
         parser.add_argument(
@@ -257,21 +282,11 @@ def _strip(text: str) -> list[str]:
 
 
 def _prepare(args: argparse.Namespace) -> None:
-    """Set up what is global to the process: standard input, the log, threads, Pillow's own limit."""
+    """Check standard input, and set up what is global to the process."""
     if PIPE in getattr(args, "files", []) and sys.stdin.isatty():
         raise UsageError("standard input is a terminal: give a file, or send one through a pipe")
-    if getattr(args, "verbose", False):
-        logging.basicConfig(level=logging.INFO, format="ppyr: %(message)s", stream=sys.stderr)
-    if getattr(args, "threads", None) is not None:
-        from ppyr.threads import use_threads
-
-        use_threads(args.threads)
-    if folders := getattr(args, "models", []):
-        from ppyr.models import registry
-
-        for folder in folders:
-            registry.add(Path(folder))
-    if args.command == "compress":
-        from PIL import Image
-
-        Image.MAX_IMAGE_PIXELS = commands.limit_of(args)
+    if getattr(args, "device", "auto") == "cuda":
+        if args.backend not in ("auto", "cuda"):
+            raise UsageError(f"the backend {args.backend} does not run on a GPU: leave one of both out")
+        args.backend = "cuda"
+    commands.prepare_process(args, threads=getattr(args, "threads", None))

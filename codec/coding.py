@@ -21,7 +21,7 @@ from ppyr.models.features import BYTES, Depth
 from ppyr.picture import Picture, depth_of
 from ppyr.pyramid import build, merge
 from ppyr.symbols import CodedLevel, Coder, Writer
-from ppyr.threads import in_order, thread_count
+from ppyr.threads import on_threads, thread_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def encode_levels(picture: Picture, chosen: predictor.Model, changes: list[Chang
     depth = depth_of(picture.scaling)
     count = Layout(picture.coded, picture.tile_bits).level_count
     threads = 1 if model.backend.threaded else thread_count()
-    units = in_order(
+    units = on_threads(
         lambda unit: encode_unit(unit.of(picture.samples), model, tables, depth), picture.units, threads
     )
     return list(zip(*([_NOTHING] * (count - len(levels)) + levels for levels in units), strict=True))

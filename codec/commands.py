@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from ppyr.plan import PIPE, Job, UsageError, expand, plan, png_name, ppyr_name
 from ppyr.report import FAILURES, Reporter
+from ppyr.threads import thread_count, use_threads
+from ppyr.workers import outcomes
 
 if TYPE_CHECKING:
     from ppyr.files import Converted
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 CHANNELS = {1: "gray", 2: "gray and alpha", 3: "RGB", 4: "RGBA"}
 
@@ -29,46 +34,46 @@ def compress(args: argparse.Namespace) -> int:
     from ppyr.imagefile import READABLE
 
     jobs = plan(args.files, ppyr_name, suffixes=READABLE, **_places(args))
+    return _convert(jobs, _compress, args)
 
-    def convert(source: str | BinaryIO, target: str | BinaryIO) -> Converted:
-        from ppyr.files import compress_file
 
-        return compress_file(
-            source,
-            target,
-            **_density(args),
-            progress=not args.quiet and sys.stderr.isatty(),
-            backend=args.backend,
-            force=args.force,
-            verify=args.verify,
-            strip=args.strip,
-            remove=args.rm,
-            max_pixels=limit_of(args),
-        )
+def _compress(args: argparse.Namespace, source: str | BinaryIO, target: str | BinaryIO) -> Converted:
+    from ppyr.files import compress_file
 
-    return _convert(jobs, convert, args)
+    return compress_file(
+        source,
+        target,
+        **_density(args),
+        progress=not args.quiet and args.jobs == 1 and sys.stderr.isatty(),
+        backend=args.backend,
+        force=args.force,
+        verify=args.verify,
+        strip=args.strip,
+        remove=args.rm,
+        max_pixels=limit_of(args),
+    )
 
 
 def decompress(args: argparse.Namespace) -> int:
     """Make image files of .ppyr files."""
     jobs = plan(args.files, png_name, suffixes={".ppyr"}, **_places(args))
+    return _convert(jobs, _decompress, args)
 
-    def convert(source: str | BinaryIO, target: str | BinaryIO) -> Converted:
-        from ppyr.files import decompress_file
 
-        return decompress_file(
-            source,
-            target,
-            backend=args.backend,
-            force=args.force,
-            strip=args.strip,
-            level=args.level,
-            region=args.region,
-            allow_truncated=args.allow_truncated,
-            max_pixels=limit_of(args),
-        )
+def _decompress(args: argparse.Namespace, source: str | BinaryIO, target: str | BinaryIO) -> Converted:
+    from ppyr.files import decompress_file
 
-    return _convert(jobs, convert, args)
+    return decompress_file(
+        source,
+        target,
+        backend=args.backend,
+        force=args.force,
+        strip=args.strip,
+        level=args.level,
+        region=args.region,
+        allow_truncated=args.allow_truncated,
+        max_pixels=limit_of(args),
+    )
 
 
 def info(args: argparse.Namespace) -> int:
@@ -108,17 +113,20 @@ def info(args: argparse.Namespace) -> int:
 
 def verify(args: argparse.Namespace) -> int:
     """Check .ppyr files by decoding them."""
-    from ppyr.inspect import verify
-
     reporter = Reporter(quiet=args.quiet)
 
-    def work(file: str) -> None:
-        verify(_content(file), backend=args.backend, max_pixels=limit_of(args))
+    def done(file: str, _: None) -> None:
         if args.json:
             print(json.dumps({"file": file, "ok": True}))
         reporter.note(f"{file}: ok")
 
-    return _each(args.files, work, reporter)
+    return _each(args.files, partial(_verify, args), reporter, done=done, args=args)
+
+
+def _verify(args: argparse.Namespace, file: str) -> None:
+    from ppyr.inspect import verify
+
+    verify(_content(file), backend=args.backend, max_pixels=limit_of(args))
 
 
 def bench(args: argparse.Namespace) -> int:
@@ -199,7 +207,7 @@ def limit_of(args: argparse.Namespace) -> int | None:
 
 def _convert(
     jobs: Sequence[Job],
-    convert: Callable[[str | BinaryIO, str | BinaryIO], Converted],
+    convert: Callable[[argparse.Namespace, str | BinaryIO, str | BinaryIO], Converted],
     args: argparse.Namespace,
 ) -> int:
     if any(job.target == PIPE for job in jobs):
@@ -213,39 +221,81 @@ def _convert(
         return 0
     reporter = Reporter(quiet=args.quiet)
 
-    def work(job: Job) -> None:
-        if args.output_dir is not None and job.target != PIPE:
-            Path(job.target).parent.mkdir(parents=True, exist_ok=True)
-        done = convert(
-            sys.stdin.buffer if job.source == PIPE else job.source,
-            sys.stdout.buffer if job.target == PIPE else job.target,
-        )
+    def done(job: Job, found: Converted) -> None:
         if args.json:
-            print(json.dumps(done.as_dict()))
+            print(json.dumps(found.as_dict()))
         reporter.note(
-            f"{job.source} -> {job.target}: {done.width} x {done.height}, "
-            f"image file {done.image_bytes:,} bytes, .ppyr file {done.ppyr_bytes:,} bytes, "
-            f"{done.bits_per_dim:.3f} bits/dim"
+            f"{job.source} -> {job.target}: {found.width} x {found.height}, "
+            f"image file {found.image_bytes:,} bytes, .ppyr file {found.ppyr_bytes:,} bytes, "
+            f"{found.bits_per_dim:.3f} bits/dim"
         )
 
-    return _each(jobs, work, reporter, label=lambda job: job.source)
+    work = partial(_convert_one, convert, args)
+    return _each(jobs, work, reporter, done=done, label=lambda job: job.source, args=args)
+
+
+def _convert_one(
+    convert: Callable[[argparse.Namespace, str | BinaryIO, str | BinaryIO], Converted],
+    args: argparse.Namespace,
+    job: Job,
+) -> Converted:
+    if args.output_dir is not None and job.target != PIPE:
+        Path(job.target).parent.mkdir(parents=True, exist_ok=True)
+    return convert(
+        args,
+        sys.stdin.buffer if job.source == PIPE else job.source,
+        sys.stdout.buffer if job.target == PIPE else job.target,
+    )
 
 
 def _each(
     items: Sequence[Item],
-    work: Callable[[Item], None],
+    work: Callable[[Item], Result],
     reporter: Reporter,
+    *,
+    done: Callable[[Item, Result], None] = lambda _item, _result: None,
     label: Callable[[Item], str] = str,
+    args: argparse.Namespace | None = None,
 ) -> int:
-    """Do `work` on every item; one that fails does not keep the others from being done."""
-    for item in reporter.progress(items):
-        try:
-            work(item)
-        except BrokenPipeError:
-            raise
-        except FAILURES as error:
-            reporter.error(label(item), error)
+    """Do `work` on every item, and then `done`; one that fails does not keep the others from being done.
+
+    With `args`, in as many processes as these say.
+    """
+    processes = 1
+    prepare: Callable[[], None] = _nothing
+    if args is not None and args.jobs > 1:
+        if PIPE in args.files:
+            raise UsageError("standard input is read by one process: leave out --jobs")
+        processes = args.jobs
+        prepare = partial(prepare_process, args, threads=args.threads or max(1, thread_count() // processes))
+    found = outcomes(work, items, processes, prepare)
+    for item, outcome in zip(reporter.progress(items), found, strict=True):
+        if isinstance(outcome, FAILURES):
+            reporter.error(label(item), outcome)
+        else:
+            done(item, outcome)
     return reporter.finish(len(items))
+
+
+def _nothing() -> None:
+    pass
+
+
+def prepare_process(args: argparse.Namespace, *, threads: int | None) -> None:
+    """Set up what is global to a process: the log, threads, folders of models, Pillow's own limit."""
+    if getattr(args, "verbose", False):
+        logging.basicConfig(level=logging.INFO, format="ppyr: %(message)s", stream=sys.stderr)
+    if threads is not None:
+        use_threads(threads)
+    if folders := getattr(args, "models", []):
+        from ppyr.models import registry
+
+        for folder in folders:
+            registry.add(Path(folder))
+    if args.command == "compress":
+        from PIL import Image
+
+        Image.MAX_IMAGE_PIXELS = limit_of(args)
 
 
 def _content(file: str) -> bytes:

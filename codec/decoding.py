@@ -21,7 +21,7 @@ from ppyr.models import predictor
 from ppyr.models.changes import unpack_changes
 from ppyr.picture import Unit, depth_of, units
 from ppyr.symbols import Reader
-from ppyr.threads import in_order, thread_count
+from ppyr.threads import on_threads, thread_count
 
 DEFAULT_MAX_PIXELS = 1 << 28
 """Largest image that is decoded unasked, in pixels."""
@@ -167,7 +167,7 @@ class Decoder:
             [self._coded(number * len(components) + component, coarser) for component in components]
             for number in tiles
         )
-        for samples, information in in_order(lambda units: self._tile(units, coarser), coded, threads):
+        for samples, information in on_threads(lambda units: self._tile(units, coarser), coded, threads):
             self.information += information
             yield samples
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from ppyr.errors import PpyrError
 
@@ -15,6 +15,8 @@ Item = TypeVar("Item")
 
 FAILURES = (PpyrError, OSError, MemoryError)
 """What one file can fail of without the command being at fault."""
+
+Failure: TypeAlias = PpyrError | OSError | MemoryError
 
 
 class Reporter:
@@ -46,7 +48,7 @@ class Reporter:
         if not self.quiet:
             self._print(text)
 
-    def error(self, file: str, error: PpyrError | OSError | MemoryError) -> None:
+    def error(self, file: str, error: Failure) -> None:
         """Print one line about a file that failed, and count it."""
         self.failures += 1
         self._print(f"ppyr: {file}: {describe(error, file)}")
@@ -64,7 +66,7 @@ class Reporter:
             self._bar.write(text, file=sys.stderr)
 
 
-def describe(error: PpyrError | OSError | MemoryError, file: str | None = None) -> str:
+def describe(error: Failure, file: str | None = None) -> str:
     """Put an error in words, naming the file that it is about unless that is `file`."""
     if isinstance(error, OSError) and error.strerror:
         named = error.filename is not None and str(error.filename) != file
