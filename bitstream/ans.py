@@ -30,7 +30,7 @@ _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _HALF, _SYMBOLS = np.uint64(ALPHABET // 2), np.uint64(ALPHABET)
 _PRECISION, _TOTAL, _BUCKET = np.uint64(PRECISION), np.uint64(1 << PRECISION), np.uint64(BUCKET_DIGITS)
 _WORD, _LEAST = np.uint64(32), np.uint64(1 << 32)
-#: A state of this many times a frequency has no room for the symbol.
+#: A state x with x >> _FULL >= F has no room for a symbol of the frequency F.
 _FULL = np.uint64(64 - PRECISION)
 
 
@@ -46,7 +46,7 @@ class AnsStack:
         self._tables, self._words = tables, words
         top = words[-2:].tolist()
         x = sum(word << 32 * place for place, word in enumerate(top))
-        # FORMAT.md's state x, and how many of the words are in its list.
+        # The state, FORMAT.md's x, and how many words are in the list.
         self._state = np.array([x, len(words) - len(top)], np.uint64)
 
     @property

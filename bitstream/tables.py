@@ -52,17 +52,19 @@ _DISTANCES = np.concatenate((np.arange(_HALF), np.arange(-_HALF, 0)))
 class Lookup(NamedTuple):
     """What the compiled coder looks up, one row for each of T tables; for reading only.
 
-    A table divides the *quantiles* 0..2^24 - 1 among its symbols, in their order. The symbols beyond a centre
-    c lie between symbol 128 and symbol 256 - c, and so do all that a folded table changes but the end of the
-    range, which is next to them. It grows over the quantiles that they leave, and they move up to 128:
+    A table divides the *quantiles* 0..2^24 - 1 among its symbols, in their order. All symbols beyond a centre
+    c lie between symbol 128 and symbol 256 - c. A folded table changes only them, who shrink and keep close
+    to 128, and the end of the range, which is next to them and grows over the quantiles that they leave:
 
-        c = 5        | 0 1 2 ... 127 | 128 ... 250 | 251 252 ... 255 |      251 is the sample 0
-        folded       | 0 1 2 ... 127 |128..250| 251    252 ... 255 |
+        c = 5        | 0 1 2 ... 127 |128  ...  250| 251 | 252 ... 255 |
+        folded       | 0 1 2 ... 127 |128..250|    251   | 252 ... 255 |
+
+    For c = 0 it is symbol 0, behind 255 as it were: all others move up.
 
     Attributes:
         starts: the first quantile of each symbol, then 2^24; uint32 (T, 257).
-        clipped: the same where the symbols between 128 and any other one, on both sides, are beyond the
-            centre; equal to `starts` at 128; uint32 (T, 257).
+        clipped: the same if all symbols from there to 128, on either side, are beyond the centre;
+            uint32 (T, 257).
         buckets: the symbol of the first quantile of each of 256 buckets; uint8 (T, 256).
         information: of each symbol; int32 (T, 256).
         reach: the table is folded for centres below the first, and for those nearer to 255 than the second;
