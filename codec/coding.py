@@ -99,8 +99,9 @@ def without_model(picture: Picture, levels: CodedLevels) -> tuple[tuple[Method, 
     """The method of each unit, and the levels with the streams of those that are smaller without a model."""
     methods, units = [], []
     for number, own in enumerate(zip(*levels, strict=True)):
-        plain = picture.plain(number)
-        if plain is not None and _cost([plain[1]]) <= _cost([one.stream for one in own]):
+        modelled = _cost([one.stream for one in own])
+        plain = picture.plain(number, modelled)
+        if plain is not None and _cost([plain[1]]) <= modelled:
             methods.append(plain[0])
             units.append([CodedLevel(plain[1], 0), *[_NOTHING] * (len(own) - 1)])
         else:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from ppyr.bitstream.mapping import (
     MOST_COLOURS,
@@ -38,13 +39,25 @@ def mappings(image: Samples, raster: Raster) -> list[Mapping | None]:
 
 def is_repetitive(samples: Samples) -> bool:
     """Whether many pixels of (h, w, c) equal the one to the left or the one above, so that LZMA may pay."""
-    repeated = 0
-    for top, part in _bands(samples):
-        above = samples[top - 1] if top else part[0] ^ 1
-        equal = (part == np.concatenate([above[None], part[:-1]])).all(2)
-        equal[:, 1:] |= (part[:, 1:] == part[:, :-1]).all(2)
-        repeated += int(np.count_nonzero(equal))
-    return bool(repeated >= REPETITION * samples.shape[0] * samples.shape[1])
+    pixels = samples.shape[0] * samples.shape[1]
+    contiguous = samples if samples.flags.c_contiguous else samples.copy()
+    return bool(_repeats(contiguous) >= REPETITION * pixels)
+
+
+@njit(nogil=True, cache=True)
+def _repeats(samples: Samples) -> int:
+    """How many pixels of (h, w, c) equal the one to the left or the one above."""
+    height, width, channels = samples.shape
+    found = 0
+    for y in range(height):
+        for x in range(width):
+            above, left = y > 0, x > 0
+            for channel in range(channels):
+                sample = samples[y, x, channel]
+                above &= sample == samples[y - 1, x, channel]
+                left &= sample == samples[y, x - 1, channel]
+            found += above or left
+    return found
 
 
 def coded(image: Samples, mapping: Mapping | None) -> Samples:
@@ -127,24 +140,24 @@ def _keys(pixels: Samples) -> npt.NDArray[np.uint64]:
 def _counts(plane: Samples, bit_depth: int) -> npt.NDArray[np.int64]:
     """How often each value occurs in (H, W)."""
     counts = np.zeros(1 << bit_depth, np.int64)
-    for _, part in _bands(plane):
+    for part in _bands(plane):
         counts += np.bincount(part.ravel(), minlength=len(counts))
     return counts
 
 
 def _are_equal(image: Samples, one: int, other: int) -> bool:
     """Whether two channels of (H, W, C) are the same."""
-    return all(np.array_equal(part[..., one], part[..., other]) for _, part in _bands(image))
+    return all(np.array_equal(part[..., one], part[..., other]) for part in _bands(image))
 
 
 def _parts(image: Samples) -> Iterator[Samples]:
     """The pixels (n, C) of an image, some rows at a time."""
-    for _, part in _bands(image):
+    for part in _bands(image):
         yield part.reshape(-1, image.shape[2])
 
 
-def _bands(image: Samples) -> Iterator[tuple[int, Samples]]:
-    """Some rows of an image at a time, and which is the first of them."""
+def _bands(image: Samples) -> Iterator[Samples]:
+    """Some rows of an image at a time."""
     rows = max(1, _PART // image.shape[1])
     for top in range(0, len(image), rows):
-        yield top, image[top : top + rows]
+        yield image[top : top + rows]
