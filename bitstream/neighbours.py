@@ -32,6 +32,22 @@ def filled(which: npt.NDArray[np.uint8], others: Samples) -> Samples:
 
 
 @njit(nogil=True, cache=True)
+def repeats(samples: Samples) -> int:
+    """How many pixels of (h, w, c) equal the one to the left or the one above."""
+    height, width, channels = samples.shape
+    found = 0
+    for y in range(height):
+        for x in range(width):
+            above, left = y > 0, x > 0
+            for channel in range(channels):
+                sample = samples[y, x, channel]
+                above &= sample == samples[y - 1, x, channel]
+                left &= sample == samples[y, x - 1, channel]
+            found += above or left
+    return found
+
+
+@njit(nogil=True, cache=True)
 def _repeated(padded: Samples) -> tuple[npt.NDArray[np.uint8], Samples]:
     """Which neighbour each pixel of a padded image (h + 1, w + 2, c) repeats, and those that repeat none."""
     height, width, channels = padded.shape[0] - 1, padded.shape[1] - 2, padded.shape[2]

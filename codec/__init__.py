@@ -4,9 +4,10 @@
     image = ppyr.decode(data)          # bit for bit the same
 
 `encode` and `decode` work on bytes, `compress_file` and `decompress_file` on files, `open` on parts of them;
-`info`, `read_metadata` and `verify` look at a file without giving its pixels back. Every error raised on
-purpose is a `PpyrError`. Importing this package loads neither torch nor numba: each function brings what it
-needs when it is first asked for.
+`info`, `read_metadata` and `verify` look at a file without giving its pixels back; `use_threads` says how
+many threads work on an image, by default as many as there are processors. Every error raised on purpose is a
+`PpyrError`. Importing this package loads neither torch nor numba: each function brings what it needs when it
+is first asked for.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ppyr.inspect import info, verify
     from ppyr.metadata import Metadata, read_metadata
     from ppyr.opened import open  # noqa: A004
+    from ppyr.threads import use_threads
 
 __version__ = "0.1.0"
 
@@ -59,6 +61,7 @@ __all__ = [
     "info",
     "open",
     "read_metadata",
+    "use_threads",
     "verify",
 ]
 
@@ -71,6 +74,7 @@ _LAZY = {
     "info": "ppyr.inspect",
     "open": "ppyr.opened",
     "read_metadata": "ppyr.metadata",
+    "use_threads": "ppyr.threads",
     "verify": "ppyr.inspect",
 }
 

@@ -95,7 +95,7 @@ def warm_up(*, backend: str = "auto", **density: Any) -> str:
     """Load the model and compile what is compiled at first use, so that no image's time contains it.
 
     Args:
-        backend: auto, reference or torch.
+        backend: auto, int8, torch, cuda or reference.
         density: effort, model and time_budget, see `ppyr.encode`.
 
     Returns:

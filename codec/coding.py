@@ -17,7 +17,7 @@ from ppyr.bitstream.tables import TableSet
 from ppyr.geometry import Level, shapes
 from ppyr.models import predictor
 from ppyr.models.changes import Change, apply_changes, pack_changes
-from ppyr.models.features import BYTES, Depth
+from ppyr.models.depth import BYTES, Depth
 from ppyr.picture import Picture, depth_of
 from ppyr.pyramid import build, merge
 from ppyr.symbols import CodedLevel, Coder, Writer

@@ -59,7 +59,7 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
 
     Args:
         data: a whole .ppyr file.
-        backend: auto, reference or torch; all give the same pixels.
+        backend: auto, int8, torch, cuda or reference; all give the same pixels.
         max_pixels: the largest image to decode; None for no limit.
 
     Returns:
@@ -111,7 +111,7 @@ class Decoder:
 
     Args:
         parts: of the file.
-        backend: auto, reference or torch.
+        backend: auto, int8, torch, cuda or reference.
 
     Attributes:
         information: of all symbols that were decoded so far.

@@ -79,7 +79,7 @@ def encode(
         model: name or id of a likelihood model, in place of an effort.
         embed: whether a model that was adapted to a collection is stored as changes to the one that it was
             made from, so that the file decodes without it.
-        backend: auto, reference or torch; all give the same bytes.
+        backend: auto, int8, torch, cuda or reference; all give the same bytes.
         time_budget: seconds after which fitting stops, without a limit by default. A budget that is reached
             makes the bytes depend on the machine's speed.
         seed: of what fitting draws at random.

@@ -153,7 +153,7 @@ def decompress_file(
     Args:
         source: path or open binary file of a .ppyr file.
         target: path to write, in the lossless format that its suffix names; or an open binary file, for PNG.
-        backend: auto, reference or torch.
+        backend: auto, int8, torch, cuda or reference.
         force: replace a regular file that is there already.
         strip: kinds of metadata to leave out: exif, xmp, icc, text, dpi, orientation, or all.
         level: of the image, see `ppyr.open`.

@@ -134,7 +134,7 @@ def verify(
 
     Args:
         source: the data, or the path of a file.
-        backend: auto, reference or torch.
+        backend: auto, int8, torch, cuda or reference.
         max_pixels: the largest image to decode; None for no limit.
 
     Raises:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from ppyr.bitstream.mapping import (
     MOST_COLOURS,
@@ -39,25 +38,11 @@ def mappings(image: Samples, raster: Raster) -> list[Mapping | None]:
 
 def is_repetitive(samples: Samples) -> bool:
     """Whether many pixels of (h, w, c) equal the one to the left or the one above, so that LZMA may pay."""
+    from ppyr.bitstream.neighbours import repeats
+
     pixels = samples.shape[0] * samples.shape[1]
     contiguous = samples if samples.flags.c_contiguous else samples.copy()
-    return bool(_repeats(contiguous) >= REPETITION * pixels)
-
-
-@njit(nogil=True, cache=True)
-def _repeats(samples: Samples) -> int:
-    """How many pixels of (h, w, c) equal the one to the left or the one above."""
-    height, width, channels = samples.shape
-    found = 0
-    for y in range(height):
-        for x in range(width):
-            above, left = y > 0, x > 0
-            for channel in range(channels):
-                sample = samples[y, x, channel]
-                above &= sample == samples[y - 1, x, channel]
-                left &= sample == samples[y, x - 1, channel]
-            found += above or left
-    return found
+    return bool(repeats(contiguous) >= REPETITION * pixels)
 
 
 def coded(image: Samples, mapping: Mapping | None) -> Samples:

@@ -74,7 +74,7 @@ class PpyrFile:
         Args:
             level: k for every 2^k-th row and column of the image, from the first, as the pyramid has them.
             region: of the image at this level, (left, top, width, height); all of it by default.
-            backend: auto, reference or torch.
+            backend: auto, int8, torch, cuda or reference.
             max_pixels: the largest part to decode; None for no limit.
 
         Returns:

@@ -18,7 +18,7 @@ from ppyr.bitstream.plain import Method, pack_plain, quick_size, stored_size
 from ppyr.bitstream.raster import SHALLOW, Raster, Samples
 from ppyr.errors import UnsupportedImageError
 from ppyr.mappings import coded, is_repetitive, mappings
-from ppyr.models.features import BYTES, Depth
+from ppyr.models.depth import BYTES, Depth
 
 #: Binary logarithm of the side of the tiles of a large image, and of the largest image that is one tile. A
 #: tile takes some hundred bytes of memory for each pixel while it is coded.

@@ -13,7 +13,6 @@ functions. Samples of more than 8 bits are seen by their upper 8, and their diff
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,28 +33,6 @@ SHARPNESS = 4
 #: The same for a pixel minus its anchor, which saturates at 64 grey levels, and for an excess.
 RESIDUAL_SHARPNESS = 2
 EXCESS_SHARPNESS = 8
-
-
-@dataclass(frozen=True)
-class Depth:
-    """How large the samples of an image are.
-
-    Attributes:
-        bits: 8..16, the samples are below 2^bits.
-        units: for every factor of two, coarse to fine: a grey level of the networks is 2^unit in sample
-            values. () of samples of 8 bits, for which it is 1.
-    """
-
-    bits: int = 8
-    units: tuple[int, ...] = ()
-
-    @property
-    def wide(self) -> bool:
-        """Whether samples do not fit a byte."""
-        return bool(self.units)
-
-
-BYTES = Depth()
 
 
 @njit(nogil=True)

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from .depth import Depth
 from .excess import EXCESS_LIMITS, excess
 from .features import (
     PLANES,
     ZERO_POINT,
     ByteArray,
-    Depth,
     Integers,
     clamped,
     in_units,

@@ -28,8 +28,9 @@ from ppyr.errors import ModelError
 
 from . import features, modelfile, registry, weights
 from .backends import Backend, Tensor, backend
+from .depth import BYTES, Depth
 from .excess import EXCESSES
-from .features import BYTES, PHASES, PLANES, ZERO_POINT, Depth, Integers
+from .features import PHASES, PLANES, ZERO_POINT, Integers
 from .grid import TableGrid
 from .prediction import CODING_ORDER, SEEN, Samples, StepPrediction, Surroundings
 from .steps import LEVEL_PHASES, SUBLATTICE, Step, steps

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppyr import bench, threads
+from ppyr import bench, commands
 from ppyr.bench import PEERS, ImageResult, Measured, measure, report, totals, warm_up
 from ppyr.benchtable import bench_table
 from ppyr.cli import main
@@ -48,7 +48,7 @@ GRAY = replace(
 def used_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of threads asked for, of which this process is spared."""
     counts: list[int] = []
-    monkeypatch.setattr(threads, "use_threads", counts.append)
+    monkeypatch.setattr(commands, "use_threads", counts.append)
     return counts
 
 

@@ -27,7 +27,7 @@ from ppyr.metadata import stripped
 from ppyr.models import modelfile, predictor, registry
 from ppyr.models.backends import backend
 from ppyr.models.changes import apply_changes, pack_changes, unpack_changes
-from ppyr.models.features import BYTES
+from ppyr.models.depth import BYTES
 from ppyr.models.modelfile import INGREDIENTS
 from ppyr.models.weights import Tensors, Weights
 
