@@ -29,7 +29,8 @@ from ppyr.inspect import info
 from ppyr.threads import use_threads
 
 from .density import files
-from .tables import SETS, load
+from .markdown import load
+from .tables import SETS
 
 RESULTS = Path(__file__).resolve().parent / "results" / "effort"
 PEERS = ("jpegxl-7", "jpegxl-9")

@@ -33,7 +33,7 @@ from ppyr.effort import encode
 from ppyr.imagefile import image_bytes, read_image
 from ppyr.threads import use_threads
 
-from .tables import load
+from .markdown import load
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "memory.json"

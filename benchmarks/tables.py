@@ -8,12 +8,16 @@ every measurement.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from . import speedtables
+from .markdown import load
+from .markdown import percent as _percent
+from .markdown import table as _table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -27,11 +31,6 @@ CODECS = {
 }
 #: What the others are compared with.
 REFERENCE = "jpegxl-9"
-
-
-def load(path: Path) -> Any:
-    """What a file of results holds; None if it is not there."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def density(results: Path) -> str:
@@ -341,17 +340,8 @@ def samples(results: Path) -> str:
     )
 
 
-def _percent(ratio: float) -> str:
-    return f"{100 * (ratio - 1):+.2f} %"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
-    "README.md": {"density": density, "memory": memory_sentence},
+    "README.md": {"density": density, "memory": memory_sentence, "speed": speedtables.kodak},
     "docs/effort.md": {"collections": collections, "efforts": efforts},
     "docs/graphics.md": {"graphics": graphics},
     "docs/images.md": {"samples": samples},
@@ -362,6 +352,14 @@ BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
         "rounding": rounding,
         "sharing": sharing,
         "tiling": tiling,
+    },
+    "docs/speed.md": {
+        "breakdown": speedtables.breakdown,
+        "goals": speedtables.goals,
+        "growth": speedtables.growth,
+        "speed": speedtables.speeds,
+        "startup": speedtables.startup,
+        "threads": speedtables.threads,
     },
     "SECURITY.md": {"fuzzing": fuzzing},
 }

@@ -32,6 +32,7 @@ DOCUMENTS = (
     "docs/memory.md",
     "docs/metadata.md",
     "docs/model.md",
+    "docs/speed.md",
 )
 
 
