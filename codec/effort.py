@@ -15,7 +15,6 @@ from ppyr.bitstream.container import read_header
 from ppyr.bitstream.plain import Method
 from ppyr.coding import CodedLevels, assemble, encode_changed, encode_levels, tables_of, without_model
 from ppyr.errors import ConfigurationError, ModelError
-from ppyr.mappings import is_repetitive
 from ppyr.metadata import Metadata, with_metadata
 from ppyr.models import modelfile, predictor, registry
 from ppyr.models.changes import Change, pack_changes, unpack_changes, with_tables
@@ -106,8 +105,7 @@ def encode(
         else:
             found.append(encode_changed(picture, prepared, changes))
         others = chosen.others
-        modelled = any(read_header(found[-1]).model_id)
-        if chosen.graphics is not None and modelled and is_repetitive(picture.samples):
+        if chosen.graphics is not None and picture.is_graphic and any(read_header(found[-1]).model_id):
             others += (chosen.graphics,)
         for name in others:
             other = predictor.load(registry.by_name(name), backend)

@@ -25,7 +25,7 @@ from ppyr.models.depth import BYTES, Depth
 TILE_BITS, WHOLE_BITS = 9, 10
 _LZMA = (Method.LZMA, Method.LZMA_UP, Method.LZMA_NEIGHBOURS)
 #: Quick size over that of a model up to which LZMA may win: at most 1.25 where it did, 1.6 of photographs.
-_PROMISING = 1.4
+_PROMISING = 1.5
 #: Mean distance from what neighbours foretell that a grey level of a model is made for.
 TYPICAL_RESIDUAL = 3.0
 
@@ -62,6 +62,7 @@ class Picture:
         coded: its size and samples.
         units: what is coded apart.
         scaling: of wide samples.
+        is_graphic: whether `plain` found a unit for which LZMA is about as good as a model.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Picture:
         levels = Layout(self.coded, tile_bits).level_count
         self.scaling = scaling_of(self.samples, levels) if self.coded.bit_depth > SHALLOW else None
         self._modelled = modelled
+        self.is_graphic = False
         self._plain: dict[int, tuple[Method, bytes]] = {}
 
     @classmethod
@@ -130,6 +132,7 @@ class Picture:
             return Method.CONSTANT, b""
         methods = [Method.STORED] if stored_size(samples, depth) <= modelled else []
         if is_repetitive(samples) and quick_size(samples) <= _PROMISING * modelled:
+            self.is_graphic = True
             methods += _LZMA
         if not methods:
             return None
