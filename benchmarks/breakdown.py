@@ -48,11 +48,7 @@ PARTS: dict[str, tuple[tuple[Any, tuple[str, ...]], ...]] = {
         (StreamDecoder, ("get", "get_raw", "finish")),
     ),
     "pyramid": ((coding, ("build", "merge")),),
-    "without a model": (
-        (picture.Picture, ("plain",)),
-        (picture, ("mappings",)),
-        (effort, ("is_repetitive",)),
-    ),
+    "without a model": ((picture.Picture, ("plain",)), (picture, ("mappings",))),
 }
 GENERATORS = {"level", "mappings"}
 #: Of the layer that is run alone: channels, and sides of its input, those of the finest lattice of a tile.

@@ -98,9 +98,10 @@ def assemble(picture: Picture, chosen: predictor.Model, levels: CodedLevels, cha
 def without_model(picture: Picture, levels: CodedLevels) -> tuple[tuple[Method, ...], CodedLevels]:
     """The method of each unit, and the levels with the streams of those that are smaller without a model."""
     methods, units = [], []
-    for number, own in enumerate(zip(*levels, strict=True)):
-        modelled = _cost([one.stream for one in own])
-        plain = picture.plain(number, modelled)
+    owns = list(zip(*levels, strict=True))
+    sizes = [_cost([one.stream for one in own]) for own in owns]
+    found = on_threads(lambda unit: picture.plain(*unit), enumerate(sizes), thread_count())
+    for own, modelled, plain in zip(owns, sizes, found, strict=True):
         if plain is not None and _cost([plain[1]]) <= modelled:
             methods.append(plain[0])
             units.append([CodedLevel(plain[1], 0), *[_NOTHING] * (len(own) - 1)])

@@ -24,8 +24,8 @@ from ppyr.models.depth import BYTES, Depth
 #: tile takes some hundred bytes of memory for each pixel while it is coded.
 TILE_BITS, WHOLE_BITS = 9, 10
 _LZMA = (Method.LZMA, Method.LZMA_UP, Method.LZMA_NEIGHBOURS)
-#: Quick size over that of a model up to which LZMA may win: at most 1.25 where it did, 1.6 of photographs.
-_PROMISING = 1.5
+#: Quick size over that of a model up to which LZMA is worth its time. Most photographs are above 1.6.
+_PROMISING = 1.3
 #: Mean distance from what neighbours foretell that a grey level of a model is made for.
 TYPICAL_RESIDUAL = 3.0
 
