@@ -22,6 +22,9 @@ from ppyr.bitstream.raster import Raster, Samples
 _WORTH = 0.05
 #: Least share of pixels that repeat a neighbour where LZMA is tried: of a photograph it is a few percent.
 REPETITION = 0.1
+#: Of at least so many rows, every so many-th is looked at for repetition; and of what part of the rows and
+#: columns a channel whose values are dense is told.
+_MANY, _ROWS, _SPARSE = 256, 4, 8
 #: Samples that are looked at in one go, and before all others for more colours than a mapping has.
 _PART, _FEW = 1 << 20, 1 << 12
 
@@ -40,9 +43,10 @@ def is_repetitive(samples: Samples) -> bool:
     """Whether many pixels of (h, w, c) equal the one to the left or the one above, so that LZMA may pay."""
     from ppyr.bitstream.neighbours import repeats
 
-    pixels = samples.shape[0] * samples.shape[1]
+    step = 1 if len(samples) < _MANY else _ROWS
+    pixels = len(range(0, len(samples), step)) * samples.shape[1]
     contiguous = samples if samples.flags.c_contiguous else samples.copy()
-    return bool(repeats(contiguous) >= REPETITION * pixels)
+    return bool(repeats(contiguous, step) >= REPETITION * pixels)
 
 
 def coded(image: Samples, mapping: Mapping | None) -> Samples:
@@ -71,18 +75,31 @@ def _by_channel(image: Samples, raster: Raster, *, ranks: bool) -> Mapping | Non
     for number in range(raster.channels):
         plane = image[..., number]
         same = next((other for other in range(number) if _are_equal(image, other, number)), None)
-        counts = _counts(plane, raster.bit_depth)
-        values = np.flatnonzero(counts)
         if same is not None:
             each.append(Channel(How.COPY, number=same))
-        elif len(values) == 1:
-            each.append(Channel(How.CONSTANT, number=int(values[0])))
+        elif _is_dense(plane[::_SPARSE, ::_SPARSE], raster.bit_depth):
+            each.append(Channel(How.CODED))
         else:
-            each.append(_ranked(values, counts, raster) if ranks else Channel(How.CODED))
+            each.append(_by_values(plane, raster, ranks=ranks))
     if not any(channel.is_coded for channel in each):
         each[0] = Channel(How.CODED)
     mapping = ChannelMapping(raster, tuple(each))
     return mapping if any(channel.how is not How.CODED for channel in each) else None
+
+
+def _by_values(plane: Samples, raster: Raster, *, ranks: bool) -> Channel:
+    """A channel left out if it has one value, or ranked if asked for and worth it."""
+    counts = _counts(plane, raster.bit_depth)
+    values = np.flatnonzero(counts)
+    if len(values) == 1:
+        return Channel(How.CONSTANT, number=int(values[0]))
+    return _ranked(values, counts, raster) if ranks else Channel(How.CODED)
+
+
+def _is_dense(some: Samples, bit_depth: int) -> bool:
+    """Whether so many values occur in some pixels of a channel that ranks can not be worth it for all."""
+    values = np.flatnonzero(_counts(some, bit_depth))
+    return bool(len(values) > 1 and np.log2((values[-1] - values[0] + 1) / len(values)) < _WORTH)
 
 
 def _ranked(values: npt.NDArray[np.intp], counts: npt.NDArray[np.int64], raster: Raster) -> Channel:

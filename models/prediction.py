@@ -6,7 +6,7 @@ for each plane, an offset of the mean, a scale and a shape, and three couplings.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,9 @@ COUPLING_BITS = 6
 COUPLING_LIMITS = (-128, 127)
 #: Channels of what later steps see of a pixel.
 SEEN = 2 * PLANES
+_NO_BITS = np.empty((0, 0), np.uint8)
+#: What the head says, int16 (h / 2, w / 2, 12); the model's spread; the last scale; the unit.
+_Rules: TypeAlias = tuple[npt.NDArray[np.int16], npt.NDArray[np.int32], int, int]
 _SCALE, _SHAPE, _COUPLING = PLANES, 2 * PLANES, 3 * PLANES
 
 
@@ -81,6 +84,30 @@ class Surroundings(NamedTuple):
         return cls(quarters, _guesses(quarters), seen, earlier)
 
 
+class _Found(NamedTuple):
+    """What a step has found so far, planes (3, n, m): means and residuals in 1/64 sample value."""
+
+    means: Integers
+    scales: Integers
+    residuals: Integers
+    excesses: npt.NDArray[np.int8]
+
+
+class _Place(NamedTuple):
+    """Where the pixels of a step are.
+
+    Attributes:
+        row, column: on the lattice, that of the first; the others are every second.
+        first_row, row_step, first_column: in the fine image; every second column.
+    """
+
+    row: int
+    column: int
+    first_row: int
+    row_step: int
+    first_column: int
+
+
 class StepPrediction:
     """The distribution of one step's pixels.
 
@@ -114,15 +141,13 @@ class StepPrediction:
         self.fine = fine[step.rows, step.columns]
         self.coarse = coarse[: fine.shape[0], : fine.shape[1]][step.rows, step.columns]
         self.channels = CODING_ORDER[fine.shape[-1]]
-        self._place = SUBLATTICE[step.number]
-        self._number, self._around, self._said = step.number, around, said
-        self._images = coarse, fine, step.rows.start, step.rows.step, step.columns.start
-        self._grid, self._spread, self._depth, self._unit = grid, spread, depth, unit
+        self._number, self._around, self._images = step.number, around, (coarse, fine)
+        self._place = _Place(*SUBLATTICE[step.number], step.rows.start, step.rows.step, step.columns.start)
+        self._rules = said, spread, grid.scales - 1, unit
+        self._grid, self._depth, self._unit = grid, depth, unit
         shape = (PLANES, *self.fine.shape[:2])
-        #: In 1/64 sample value but the scales and excesses.
-        self._means, self._scales, self._residuals = (np.empty(shape, np.int32) for _ in range(3))
-        self._excesses = np.empty(shape, np.int8)
-        self._predicted = 0
+        means, scales, residuals = (np.empty(shape, np.int32) for _ in range(3))
+        self._found = _Found(means, scales, residuals, np.empty(shape, np.int8))
 
     def distribution(self, channel: int) -> Distribution:
         """The distribution of the pixels of a channel.
@@ -130,52 +155,23 @@ class StepPrediction:
         To be asked once for every channel, in the order of `channels`.
         """
         plane = self.channels.index(channel)
-        self._predict(plane)
+        before = self.channels[plane - 1]
+        known = self._place, self._images, self._around.quarters, self._rules, self._found
+        grid, top = (self._grid.fraction_bits, self._grid.first), ((1 << self._depth.bits) - 1) << MEAN_BITS
         shape = self.fine.shape[:2]
         tables = np.empty(shape, np.uint16)
-        where = self._means[plane], self._scales[plane], self._said, _SHAPE + plane
-        top = ((1 << self._depth.bits) - 1) << MEAN_BITS
-        grid = self._grid.fraction_bits, self._grid.first
         if self._depth.wide:
             wide, low_bits = np.empty(shape, np.int64), np.empty(shape, np.uint8)
-            _locate_wide(*where, top, *grid, self._unit, wide, tables, low_bits)
+            _distribute(plane, before, *known, *grid, top, wide, tables, low_bits)
             return Distribution(wide, tables, low_bits, self._grid.sharpest)
         centres = np.empty(shape, np.uint8)
-        _locate(*where, top, *grid, centres, tables)
+        _distribute(plane, before, *known, *grid, top, centres, tables, _NO_BITS)
         return Distribution(centres, tables)
 
     def end(self) -> None:
         """All pixels of the step are in `fine`: note what they bring."""
-        self._predict(PLANES - 1)
-        self._learn(PLANES - 1)
-        found = self._means, self._residuals, self._excesses
-        _note(*self._place, self._number, self._unit, found, self._around)
-
-    def _predict(self, plane: int) -> None:
-        """Means and scales of a plane and those before it."""
-        for number in range(self._predicted, plane + 1):
-            if number:
-                self._learn(number - 1)
-            _predict(
-                number,
-                *self._place,
-                self._around.quarters,
-                self._said,
-                self._spread,
-                self._grid.scales - 1,
-                self._unit,
-                self._means,
-                self._scales,
-                self._residuals,
-                self._excesses,
-            )
-        self._predicted = max(self._predicted, plane + 1)
-
-    def _learn(self, plane: int) -> None:
-        """Residuals and excesses of a plane whose pixels are known."""
-        channel = self.channels[min(plane, len(self.channels) - 1)]
-        found = self._means[plane], self._scales[plane], self._residuals[plane], self._excesses[plane]
-        _learn(*self._images, channel, self._unit, *found)
+        known = self._place, self._images, self._around.quarters, self._rules, self._found
+        _end(len(self.channels), self.channels[-1], *known, self._number, self._around)
 
 
 @njit(nogil=True, cache=True)
@@ -188,25 +184,70 @@ def _guesses(quarters: Integers) -> Integers:
 
 
 @njit(nogil=True, cache=True)
-def _predict(
+def _distribute(
     plane: int,
-    row: int,
-    column: int,
+    before: int,
+    place: _Place,
+    images: tuple[Samples, Samples],
     quarters: Integers,
-    said: npt.NDArray[np.int16],
-    spread: npt.NDArray[np.int32],
-    last_scale: int,
-    unit: int,
-    means: Integers,
-    scales: Integers,
-    residuals: Integers,
-    excesses: npt.NDArray[np.int8],
+    rules: _Rules,
+    found: _Found,
+    fraction_bits: Integers,
+    first: Integers,
+    top: int,
+    centres: npt.NDArray[np.uint8] | npt.NDArray[np.int64],
+    tables: npt.NDArray[np.uint16],
+    low_bits: ByteArray,
 ) -> None:
+    """Centres and tables of the pixels of a plane; the one before it is channel `before`.
+
+    `low_bits` is empty of samples of 8 bits.
+    """
+    if plane > 0:
+        _learn(plane - 1, before, place, images, rules[3], found)
+    _predict(plane, place, quarters, rules, found)
+    said, unit, means, scales = rules[0], rules[3], found.means[plane], found.scales[plane]
+    height, width = means.shape
+    for y in range(height):
+        for x in range(width):
+            shape = clamped(said[y, x, _SHAPE + plane], 0, SHAPES - 1)
+            mean, scale = clamped(means[y, x], 0, top), scales[y, x]
+            if low_bits.size:
+                located = locate_wide(mean, scale, shape, fraction_bits, first, unit)
+                centres[y, x], tables[y, x], low_bits[y, x] = located
+            else:
+                centres[y, x], tables[y, x] = locate(mean, scale, shape, fraction_bits, first)
+
+
+@njit(nogil=True, cache=True)
+def _end(
+    known: int,
+    last: int,
+    place: _Place,
+    images: tuple[Samples, Samples],
+    quarters: Integers,
+    rules: _Rules,
+    found: _Found,
+    number: int,
+    around: Surroundings,
+) -> None:
+    """Enter a step of `known` planes, the last of which is channel `last`, in the surroundings."""
+    _learn(known - 1, last, place, images, rules[3], found)
+    for plane in range(known, PLANES):  # of a gray image
+        _predict(plane, place, quarters, rules, found)
+        _learn(plane, last, place, images, rules[3], found)
+    _note(place, number, rules[3], found, around)
+
+
+@njit(nogil=True)
+def _predict(plane: int, place: _Place, quarters: Integers, rules: _Rules, found: _Found) -> None:
     """Means and scales of a plane from what the head says and from the planes before it."""
+    said, spread, last_scale, unit = rules
+    means, scales, residuals, excesses = found
     height, width = means.shape[1:]
     for y in range(height):
         for x in range(width):
-            mean = quarters[2 * y + row, 2 * x + column, plane] << (MEAN_BITS - 2)
+            mean = quarters[2 * y + place.row, 2 * x + place.column, plane] << (MEAN_BITS - 2)
             mean += said[y, x, plane] << unit
             scale = np.int64(said[y, x, _SCALE + plane])
             for earlier in range(plane):
@@ -218,50 +259,35 @@ def _predict(
             scales[plane, y, x] = clamped(scale, 0, last_scale)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _learn(
-    coarse: Samples,
-    fine: Samples,
-    first_row: int,
-    row_step: int,
-    first_column: int,
-    channel: int,
-    unit: int,
-    means: Integers,
-    scales: Integers,
-    residuals: Integers,
-    excesses: npt.NDArray[np.int8],
+    plane: int, channel: int, place: _Place, images: tuple[Samples, Samples], unit: int, found: _Found
 ) -> None:
     """What the pixels of a plane are more than their means."""
-    height, width = means.shape
+    coarse, fine = images
+    means, scales, residuals, excesses = found
+    height, width = means.shape[1:]
     whole = np.iinfo(fine.dtype).max
     for y in range(height):
-        row = first_row + row_step * y
+        row = place.first_row + place.row_step * y
         for x in range(width):
-            column = first_column + 2 * x
+            column = place.first_column + 2 * x
             pixel = (np.int64(coarse[row, column, channel]) + np.int64(fine[row, column, channel])) & whole
-            residual = (pixel << MEAN_BITS) - means[y, x]
-            residuals[y, x] = residual
-            excesses[y, x] = excess(in_units(residual, unit), scales[y, x])
+            residual = (pixel << MEAN_BITS) - means[plane, y, x]
+            residuals[plane, y, x] = residual
+            excesses[plane, y, x] = excess(in_units(residual, unit), scales[plane, y, x])
 
 
-@njit(nogil=True, cache=True)
-def _note(
-    row: int,
-    column: int,
-    number: int,
-    unit: int,
-    found: tuple[Integers, Integers, npt.NDArray[np.int8]],
-    around: Surroundings,
-) -> None:
+@njit(nogil=True)
+def _note(place: _Place, number: int, unit: int, found: _Found, around: Surroundings) -> None:
     """Enter the pixels of a step, and what is to be seen of them, in the surroundings."""
-    means, residuals, excesses = found
+    means, _, residuals, excesses = found
     quarters, pixels, seen, earlier = around
     _, height, width = means.shape
     first = SEEN * number
     for y in range(height):
         for x in range(width):
-            down, across = 2 * y + row, 2 * x + column
+            down, across = 2 * y + place.row, 2 * x + place.column
             for plane in range(PLANES):
                 pixel = (means[plane, y, x] + residuals[plane, y, x]) >> MEAN_BITS
                 pixels[down, across, plane] = pixel
@@ -269,49 +295,5 @@ def _note(
                 seen[down, across, plane] = sharp
                 seen[down, across, PLANES + plane] = sharp_excess(np.int64(excesses[plane, y, x]))
             if first < earlier.shape[2]:
-                earlier[y, x, first : first + SEEN] = seen[down, across]
-
-
-@njit(nogil=True, cache=True)
-def _locate(
-    means: Integers,
-    scales: Integers,
-    said: npt.NDArray[np.int16],
-    shape: int,
-    top: int,
-    fraction_bits: Integers,
-    first: Integers,
-    centres: ByteArray,
-    tables: npt.NDArray[np.uint16],
-) -> None:
-    """Centres and tables of the pixels of a plane; `shape` is where the head tells the shape."""
-    height, width = means.shape
-    for y in range(height):
-        for x in range(width):
-            kind = clamped(said[y, x, shape], 0, SHAPES - 1)
-            mean = clamped(means[y, x], 0, top)
-            centres[y, x], tables[y, x] = locate(mean, scales[y, x], kind, fraction_bits, first)
-
-
-@njit(nogil=True, cache=True)
-def _locate_wide(
-    means: Integers,
-    scales: Integers,
-    said: npt.NDArray[np.int16],
-    shape: int,
-    top: int,
-    fraction_bits: Integers,
-    first: Integers,
-    unit: int,
-    centres: npt.NDArray[np.int64],
-    tables: npt.NDArray[np.uint16],
-    low_bits: ByteArray,
-) -> None:
-    """The same of wide samples."""
-    height, width = means.shape
-    for y in range(height):
-        for x in range(width):
-            kind = clamped(said[y, x, shape], 0, SHAPES - 1)
-            mean = clamped(means[y, x], 0, top)
-            place = locate_wide(mean, scales[y, x], kind, fraction_bits, first, unit)
-            centres[y, x], tables[y, x], low_bits[y, x] = place
+                for channel in range(SEEN):
+                    earlier[y, x, first + channel] = seen[down, across, channel]

@@ -62,8 +62,9 @@ def decoded(image: npt.NDArray[np.uint8], levels_above: int) -> Recorder:
     quarter, rows = split(half, 0, 8)
     walk = Predictor(Model(WEIGHTS, recorder), 2 + levels_above)
     for axis, coarse, fine in ((0, quarter, rows), (1, half, columns)):
-        for _ in walk.level(axis, coarse, fine):
-            pass
+        for step in walk.level(axis, coarse, fine):
+            for channel in step.channels:
+                step.distribution(channel)
     return recorder
 
 
