@@ -21,11 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from tqdm import tqdm
 
-from ppyr.bench import _peer, environment, warm_up
+from ppyr.bench import environment, peer, warm_up
 from ppyr.decoding import decode, decodes_to
 from ppyr.effort import EFFORTS, encode
 from ppyr.errors import PpyrError
@@ -66,7 +65,10 @@ def codecs(efforts: Sequence[int], peers: Sequence[str], threads: Sequence[int])
     """All codecs on all numbers of threads; PNG and WebP, which have no use for more, on one."""
     ours = [_our(effort, count) for count in threads for effort in efforts]
     theirs = [
-        _their(name, count) for count in threads for name in peers if count == 1 or name.startswith("jpegxl-")
+        Codec(name, count, *peer(name, count))
+        for count in threads
+        for name in peers
+        if count == 1 or name.startswith("jpegxl-")
     ]
     return ours + theirs
 
@@ -82,22 +84,6 @@ def _our(effort: int, threads: int) -> Codec:
         partial(on_threads, encode, effort=effort),
         partial(on_threads, decode),
         partial(on_threads, decodes_to),
-    )
-
-
-def _their(name: str, threads: int) -> Codec:
-    if threads == 1:
-        return Codec(name, 1, *_peer(name))
-    return Codec(
-        name,
-        threads,
-        partial(
-            imagecodecs.jpegxl_encode,
-            lossless=True,
-            effort=int(name.removeprefix("jpegxl-")),
-            numthreads=threads,
-        ),
-        partial(imagecodecs.jpegxl_decode, numthreads=threads),
     )
 
 

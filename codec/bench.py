@@ -239,7 +239,7 @@ def environment() -> dict[str, Any]:
 
 
 def _measure_peer(image: np.ndarray, name: str) -> Measured:
-    encoder, decoder = _peer(name)
+    encoder, decoder = peer(name)
     measured, _ = _time(
         _coloured(image) if name == "webp" else image,
         encoder,
@@ -249,8 +249,11 @@ def _measure_peer(image: np.ndarray, name: str) -> Measured:
     return measured
 
 
-def _peer(name: str) -> tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]:
-    """Encoder and decoder of a peer, at the settings that its name stands for: PNG level 9, WebP method 6."""
+def peer(name: str, threads: int = 1) -> tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]:
+    """Encoder and decoder of a peer, at the settings that its name stands for: PNG level 9, WebP method 6.
+
+    PNG and WebP have no use for more than one thread.
+    """
     import imagecodecs
 
     if name == "png":
@@ -259,8 +262,10 @@ def _peer(name: str) -> tuple[Callable[[np.ndarray], bytes], Callable[[bytes], n
         return _webp_encode, _webp_decode
     effort = int(name.removeprefix("jpegxl-"))
     return (
-        lambda image: bytes(imagecodecs.jpegxl_encode(image, lossless=True, effort=effort, numthreads=1)),
-        lambda data: imagecodecs.jpegxl_decode(data, numthreads=1),
+        lambda image: bytes(
+            imagecodecs.jpegxl_encode(image, lossless=True, effort=effort, numthreads=threads)
+        ),
+        lambda data: imagecodecs.jpegxl_decode(data, numthreads=threads),
     )
 
 
