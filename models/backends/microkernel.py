@@ -32,7 +32,7 @@ PLAIN, SKIP, HEAD = 0, 1, 2
 # Numba's own annotations do not cover these.
 cgutils: Any = typed_cgutils
 config: Any = typed_config
-_BYTE, _WORD, _INT = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_INT8, _INT16, _INT32, _INT64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ class _Emitter:
         self._name, self._lanes, self._blocks = instructions.name, instructions.lanes, blocks
         self._pixels = instructions.sums // blocks
         self._skip, self._head = kind == SKIP, kind == HEAD
-        self._sums = ir.VectorType(_WORD, self._lanes)
-        self._bytes = ir.VectorType(_BYTE, 4 * self._lanes)
+        self._sums = ir.VectorType(_INT32, self._lanes)
+        self._bytes = ir.VectorType(_INT8, 4 * self._lanes)
 
     def emit(
         self,
@@ -140,9 +140,9 @@ class _Emitter:
             with cgutils.for_range(b, size) as down, cgutils.for_range(b, size) as across:
                 corner = b.add(inputs, b.add(b.mul(down.index, row), b.mul(across.index, pixel)))
                 with cgutils.for_range(b, groups) as group:
-                    four = b.add(corner, b.mul(group.index, _INT(4)))
+                    four = b.add(corner, b.mul(group.index, _INT64(4)))
                     self._multiply(b, sums, b.load(weight), four, pixel)
-                    b.store(b.add(b.load(weight), _INT(4 * self._lanes * self._blocks)), weight)
+                    b.store(b.add(b.load(weight), _INT64(4 * self._lanes * self._blocks)), weight)
         for block in range(self._blocks):
             for number, line in enumerate(sums):
                 skip = self._place(b, skips, skip_pixel, number)
@@ -157,8 +157,8 @@ class _Emitter:
         ]
         undefined = ir.Constant(self._sums, ir.Undefined)
         for number, line in enumerate(sums):
-            value = self._load(b, self._place(b, four, pixel, number), 0, _WORD, 1)
-            first = b.insert_element(undefined, value, _WORD(0))
+            value = self._load(b, self._place(b, four, pixel, number), 0, _INT32, 1)
+            first = b.insert_element(undefined, value, _INT32(0))
             everywhere = b.bitcast(b.shuffle_vector(first, undefined, self._splat(0)), self._bytes)
             for variable, other in zip(line, loaded, strict=True):
                 b.store(self._dot(b, b.load(variable), everywhere, other), variable)
@@ -166,7 +166,7 @@ class _Emitter:
     def _dot(self, b: Any, sums: Any, unsigned: Any, signed: Any) -> Any:
         """Sums plus the products of four bytes each."""
         if self._name == "avx2":
-            words = ir.VectorType(ir.IntType(16), 2 * self._lanes)
+            words = ir.VectorType(_INT16, 2 * self._lanes)
             pairs = self._call(b, "avx2.pmadd.ub.sw", words, unsigned, signed)
             ones = ir.Constant(words, [1] * (2 * self._lanes))
             return b.add(sums, self._call(b, "avx2.pmadd.wd", self._sums, pairs, ones))
@@ -175,7 +175,7 @@ class _Emitter:
 
     def _finish(self, b: Any, sums: Any, block: int, rules: Any, skips: Any, outputs: Any) -> None:
         """Add bias and skip input, shift, round half to even, clamp and store the channels of a block."""
-        bytes_, width = ir.VectorType(_BYTE, self._lanes), 4 * self._lanes
+        bytes_, width = ir.VectorType(_INT8, self._lanes), 4 * self._lanes
         rule = [
             self._load(b, rules, (number * self._blocks + block) * width, self._sums, width)
             for number in range(7 if self._head else 4)
@@ -192,9 +192,9 @@ class _Emitter:
         odd = b.and_(b.ashr(value, shift), one)
         value = b.ashr(b.add(value, b.add(half, odd)), shift)
         value = self._clamped(b, value, self._splat(low), self._splat(high))
-        stored = ir.VectorType(ir.IntType(16), self._lanes) if self._head else bytes_
+        stored = ir.VectorType(_INT16, self._lanes) if self._head else bytes_
         size = 2 if self._head else 1
-        address = b.add(outputs, _INT(size * self._lanes * block))
+        address = b.add(outputs, _INT64(size * self._lanes * block))
         b.store(b.trunc(value, stored), b.inttoptr(address, stored.as_pointer()), align=1)
 
     @staticmethod
@@ -213,11 +213,11 @@ class _Emitter:
 
     @staticmethod
     def _place(b: Any, base: Any, step: Any, number: int) -> Any:
-        return b.add(base, b.mul(step, _INT(number)))
+        return b.add(base, b.mul(step, _INT64(number)))
 
     @staticmethod
     def _load(b: Any, base: Any, offset: int, kind: Any, align: int) -> Any:
-        pointer = b.inttoptr(b.add(base, _INT(offset)), kind.as_pointer())
+        pointer = b.inttoptr(b.add(base, _INT64(offset)), kind.as_pointer())
         return b.load(pointer, align=align)
 
     @staticmethod
