@@ -17,7 +17,7 @@ from numba import njit
 from ppyr.errors import ModelError
 from ppyr.models.integer import HEAD_LIMIT, WEIGHT_MAX, Layer
 
-from .microkernel import CHOSEN, HEAD, INSTRUCTIONS, PART_BITS, PLAIN, SKIP, layer_block
+from .microkernel import BLOCKS, CHOSEN, HEAD, INSTRUCTIONS, PART_BITS, PLAIN, SKIP, layer_block
 
 Bytes = npt.NDArray[np.uint8]
 Number = TypeVar("Number", bound=np.generic)
@@ -26,8 +26,6 @@ Number = TypeVar("Number", bound=np.generic)
 _PITCH = 16
 #: Pixels of memory behind a feature map: more than the widest block of pixels reaches beyond the last one.
 _BEHIND = 64
-#: Vectors of output channels that are computed at once, at most.
-_BLOCKS = 4
 #: Bytes, what weights and rules are aligned to.
 _ALIGNMENT = 64
 _LANES, _SUMS = (INSTRUCTIONS[CHOSEN].lanes, INSTRUCTIONS[CHOSEN].sums) if CHOSEN is not None else (0, 0)
@@ -59,7 +57,7 @@ class Packed(NamedTuple):
     """A layer as `_convolve` takes it.
 
     Attributes:
-        weights: int8, for every `_BLOCKS` vectors of output channels as `layer_block` says.
+        weights: int8, for every `BLOCKS` vectors of output channels as `layer_block` says.
         rules: int32, the same.
         vectors: of output channels.
         channels: of the output.
@@ -67,7 +65,7 @@ class Packed(NamedTuple):
         size: of the convolution.
         parts: of the weights.
         zero_point: what lies around the input.
-        skip, head: see `Layer`.
+        kind: `PLAIN`, `SKIP` or `HEAD`.
     """
 
     weights: npt.NDArray[np.int8]
@@ -78,8 +76,7 @@ class Packed(NamedTuple):
     size: int
     parts: int
     zero_point: int
-    skip: bool
-    head: bool
+    kind: int
 
 
 class Int8:
@@ -111,7 +108,7 @@ class Int8:
         weights = weights.reshape(len(parts), vectors, _LANES, groups, 4, size, size)
         weights = weights.transpose(0, 5, 6, 3, 1, 2, 4)
         rules = rules.reshape(7, vectors, _LANES)
-        pieces = [slice(start, start + _BLOCKS) for start in range(0, vectors, _BLOCKS)]
+        pieces = [slice(start, start + BLOCKS) for start in range(0, vectors, BLOCKS)]
         return Packed(
             _aligned([weights[:, :, :, :, piece] for piece in pieces]),
             _aligned([rules[:, piece] for piece in pieces]),
@@ -121,8 +118,7 @@ class Int8:
             size,
             len(parts),
             layer.zero_point,
-            layer.skip,
-            layer.head,
+            HEAD if layer.head else SKIP if layer.skip else PLAIN,
         )
 
     def tensor(self, array: Bytes) -> FeatureMap:
@@ -138,13 +134,17 @@ class Int8:
     def run(self, prepared: Packed, x: FeatureMap, skip: FeatureMap | None = None) -> FeatureMap:
         """See `Backend`."""
         height, width, _ = x.values.shape
+        kind = prepared.kind
+        found = FeatureMap.empty(height, width, prepared.channels, np.int16 if kind == HEAD else np.uint8)
         if prepared.size > 1:
             if x.bordered is None:
                 raise ValueError("a subsampled feature map has no border: pass a whole one")
             _fill_border(x.bordered, prepared.zero_point)
-        found = FeatureMap.empty(height, width, prepared.channels, np.int16 if prepared.head else np.uint8)
-        skips = x if skip is None else skip
-        _convolve(x.values, skips.values, found.values, *prepared[:3], *prepared[4:7], *prepared[8:])
+        skips = x.values if skip is None else skip.values
+        if (kind == SKIP) != (skip is not None) or (skip is not None and skips.shape != found.values.shape):
+            raise ValueError("a skip input of the shape of the output goes with a layer that adds one")
+        weights, rules, vectors, _, groups, size, parts, _, _ = prepared
+        _convolve(x.values, skips, found.values, weights, rules, vectors, groups, size, parts, kind)
         return found
 
     def array(self, tensor: FeatureMap) -> npt.NDArray[np.int16]:
@@ -190,42 +190,6 @@ def _address(array: npt.NDArray[Any]) -> np.int64:
     return np.int64(array.ctypes.data)
 
 
-@njit(nogil=True)
-def _plain_block(blocks: int, place: Any) -> None:
-    if blocks == 1:
-        layer_block(1, PLAIN, place)
-    elif blocks == 2:
-        layer_block(2, PLAIN, place)
-    elif blocks == 3:
-        layer_block(3, PLAIN, place)
-    else:
-        layer_block(4, PLAIN, place)
-
-
-@njit(nogil=True)
-def _skip_block(blocks: int, place: Any) -> None:
-    if blocks == 1:
-        layer_block(1, SKIP, place)
-    elif blocks == 2:
-        layer_block(2, SKIP, place)
-    elif blocks == 3:
-        layer_block(3, SKIP, place)
-    else:
-        layer_block(4, SKIP, place)
-
-
-@njit(nogil=True)
-def _head_block(blocks: int, place: Any) -> None:
-    if blocks == 1:
-        layer_block(1, HEAD, place)
-    elif blocks == 2:
-        layer_block(2, HEAD, place)
-    elif blocks == 3:
-        layer_block(3, HEAD, place)
-    else:
-        layer_block(4, HEAD, place)
-
-
 @njit(nogil=True, cache=True)
 def _convolve(
     x: Bytes,
@@ -237,8 +201,7 @@ def _convolve(
     groups: int,
     size: int,
     parts: int,
-    skip: bool,
-    head: bool,
+    kind: int,
 ) -> None:
     """Every pixel of a layer. A block of them may reach beyond its row into memory that is written later."""
     height, width, _ = x.shape
@@ -247,8 +210,8 @@ def _convolve(
     lane = outputs.itemsize * _LANES
     for y in range(height):
         weight, rule = _address(weights), _address(rules)
-        for first in range(0, vectors, _BLOCKS):
-            blocks = min(_BLOCKS, vectors - first)
+        for first in range(0, vectors, BLOCKS):
+            blocks = min(BLOCKS, vectors - first)
             step = _SUMS // blocks
             for start in range(0, width, step):
                 place = (
@@ -265,11 +228,6 @@ def _convolve(
                     skips.strides[1],
                     output_pixel,
                 )
-                if head:
-                    _head_block(blocks, place)
-                elif skip:
-                    _skip_block(blocks, place)
-                else:
-                    _plain_block(blocks, place)
+                layer_block(blocks, kind, place)
             weight += parts * size * size * groups * blocks * 4 * _LANES
             rule += 7 * blocks * 4 * _LANES

@@ -16,6 +16,7 @@ All sums are of integers in 32 bits, which the bound of `integer.Layer` keeps fa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -27,6 +28,8 @@ from numba.extending import intrinsic
 
 #: Binary digits of the lower part of weights that do not fit a byte; they come in two parts.
 PART_BITS = 4
+#: Vectors of output channels that are computed at once, at most.
+BLOCKS = 4
 PLAIN, SKIP, HEAD = 0, 1, 2
 
 # Numba's own annotations do not cover these.
@@ -76,12 +79,13 @@ def _chosen() -> int | None:
 CHOSEN = _chosen()
 
 
-def _layer_block(_context: Any, blocks: Any, kind: Any, place: Any) -> Any:
+def _layer_block(_context: Any, _blocks: Any, _kind: Any, place: Any) -> Any:
     """Compute some channels of a layer for so many pixels in a row that their sums fit the registers.
 
     Args:
-        blocks: vectors of output channels; a literal.
-        kind: `PLAIN`, `SKIP` with a skip input or `HEAD` with int16 as outputs; a literal.
+        _context: of Numba's typing.
+        _blocks: vectors of output channels, 1 to `BLOCKS`.
+        _kind: `PLAIN`, `SKIP` with a skip input, or `HEAD` with int16 as outputs.
         place: twelve int64. Five are addresses: of the input byte under the first weight of the first pixel;
             of weights, int8 (parts, size, size, groups, blocks, lanes, 4); of rules, int32
             (7, blocks, lanes): bias, shift to the right, half of its unit less 1, 1 where it is not 0, and
@@ -90,16 +94,23 @@ def _layer_block(_context: Any, blocks: Any, kind: Any, place: Any) -> Any:
             2^PART_BITS times the next; groups of four input channels; and bytes from a row of the input to
             the next, and from a pixel to the next of the input, the skip input and the outputs.
     """
-    literals = (blocks, kind)
-    if CHOSEN is None or not all(isinstance(one, types.Literal) for one in literals):
-        return None
-    emitter = _Emitter(INSTRUCTIONS[CHOSEN], *(one.literal_value for one in literals))
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        emitter.emit(builder, *cgutils.unpack_tuple(builder, arguments[-1]))
+        if CHOSEN is None:
+            raise NotImplementedError("this processor has none of the instructions")
+        case = builder.add(arguments[0], builder.mul(arguments[1], _INT64(BLOCKS)))
+        done = builder.append_basic_block("done")
+        switch = builder.switch(case, done)
+        for kind, blocks in product((PLAIN, SKIP, HEAD), range(1, BLOCKS + 1)):
+            with builder.goto_block(builder.append_basic_block("case")):
+                switch.add_case(_INT64(blocks + BLOCKS * kind), builder.basic_block)
+                emitter = _Emitter(INSTRUCTIONS[CHOSEN], blocks, kind)
+                emitter.emit(builder, *cgutils.unpack_tuple(builder, arguments[2]))
+                builder.branch(done)
+        builder.position_at_end(done)
         return context.get_dummy_value()
 
-    return types.void(*literals, place), generate
+    return types.void(types.int64, types.int64, place), generate
 
 
 layer_block: Any = intrinsic(_layer_block)
