@@ -28,6 +28,7 @@ _PITCH = 16
 _BEHIND = 64
 #: Bytes, what weights and rules are aligned to.
 _ALIGNMENT = 64
+_NOTHING = np.empty(0, np.uint8)
 _LANES, _SUMS = (INSTRUCTIONS[CHOSEN].lanes, INSTRUCTIONS[CHOSEN].sums) if CHOSEN is not None else (0, 0)
 
 
@@ -35,22 +36,26 @@ class FeatureMap(NamedTuple):
     """Integers of a layer: bytes, or int16 of a head.
 
     Attributes:
-        values: view (h, w, C) of memory in which every pixel has `_PITCH` channels or a multiple.
-        bordered: memory (h + 2, w + 2, .) of a line of pixels around it too, which a convolution needs that
-            is larger than 1x1; None if there is no such line.
+        values: view (h, w, C) of the memory.
+        memory: (h + 2) (w + 2) pixels and some behind, each of `_PITCH` channels or a multiple: a line of
+            pixels lies around the values, which a convolution needs that is larger than 1x1. None of a
+            subsampled one.
     """
 
     values: npt.NDArray[Any]
-    bordered: npt.NDArray[Any] | None
+    memory: npt.NDArray[Any] | None
 
     @classmethod
     def empty(cls, height: int, width: int, channels: int, dtype: npt.DTypeLike = np.uint8) -> FeatureMap:
         """Memory for a feature map."""
         pitch = -(-channels // _PITCH) * _PITCH
-        pixels = (height + 2) * (width + 2)
-        memory = np.empty((pixels + _BEHIND) * pitch, dtype)
-        bordered = memory[: pixels * pitch].reshape(height + 2, width + 2, pitch)
-        return cls(bordered[1:-1, 1:-1, :channels], bordered)
+        memory = np.empty(((height + 2) * (width + 2) + _BEHIND) * pitch, dtype)
+        pixel = pitch * memory.itemsize
+        row = (width + 2) * pixel
+        values: npt.NDArray[Any] = np.ndarray(
+            (height, width, channels), dtype, memory, row + pixel, (row, pixel, memory.itemsize)
+        )
+        return cls(values, memory)
 
 
 class Packed(NamedTuple):
@@ -133,18 +138,19 @@ class Int8:
 
     def run(self, prepared: Packed, x: FeatureMap, skip: FeatureMap | None = None) -> FeatureMap:
         """See `Backend`."""
-        height, width, _ = x.values.shape
-        kind = prepared.kind
-        found = FeatureMap.empty(height, width, prepared.channels, np.int16 if kind == HEAD else np.uint8)
-        if prepared.size > 1:
-            if x.bordered is None:
+        weights, rules, vectors, channels, groups, size, parts, zero_point, kind = prepared
+        values, memory = x
+        if memory is None:
+            if size > 1:
                 raise ValueError("a subsampled feature map has no border: pass a whole one")
-            _fill_border(x.bordered, prepared.zero_point)
-        skips = x.values if skip is None else skip.values
+            memory = _NOTHING
+        height, width, _ = values.shape
+        found = FeatureMap.empty(height, width, channels, np.int16 if kind == HEAD else np.uint8)
+        skips = values if skip is None else skip.values
         if (kind == SKIP) != (skip is not None) or (skip is not None and skips.shape != found.values.shape):
             raise ValueError("a skip input of the shape of the output goes with a layer that adds one")
-        weights, rules, vectors, _, groups, size, parts, _, _ = prepared
-        _convolve(x.values, skips, found.values, weights, rules, vectors, groups, size, parts, kind)
+        layer = weights, rules, vectors, groups, size, parts, zero_point, kind
+        _convolve(values, memory, skips, found.values, *layer)
         return found
 
     def array(self, tensor: FeatureMap) -> npt.NDArray[np.int16]:
@@ -180,11 +186,6 @@ def _aligned(pieces: Sequence[npt.NDArray[Number]]) -> npt.NDArray[Number]:
     return aligned
 
 
-@njit(nogil=True, cache=True)
-def _fill_border(bordered: Bytes, value: int) -> None:
-    bordered[0], bordered[-1], bordered[:, 0], bordered[:, -1] = value, value, value, value
-
-
 @njit(nogil=True)
 def _address(array: npt.NDArray[Any]) -> np.int64:
     return np.int64(array.ctypes.data)
@@ -193,6 +194,7 @@ def _address(array: npt.NDArray[Any]) -> np.int64:
 @njit(nogil=True, cache=True)
 def _convolve(
     x: Bytes,
+    memory: Bytes,
     skips: Bytes,
     outputs: npt.NDArray[Any],
     weights: npt.NDArray[np.int8],
@@ -201,10 +203,13 @@ def _convolve(
     groups: int,
     size: int,
     parts: int,
+    zero_point: int,
     kind: int,
 ) -> None:
     """Every pixel of a layer. A block of them may reach beyond its row into memory that is written later."""
     height, width, _ = x.shape
+    if size > 1:
+        _fill_border(memory, height, width, x.strides[1], zero_point)
     row, pixel, line, output_pixel = x.strides[0], x.strides[1], outputs.strides[0], outputs.strides[1]
     corner = _address(x) - size // 2 * (row + pixel)
     lane = outputs.itemsize * _LANES
@@ -231,3 +236,14 @@ def _convolve(
                 layer_block(blocks, kind, place)
             weight += parts * size * size * groups * blocks * 4 * _LANES
             rule += 7 * blocks * 4 * _LANES
+
+
+@njit(nogil=True)
+def _fill_border(memory: Bytes, height: int, width: int, pitch: int, value: int) -> None:
+    """The line of pixels around those of a feature map."""
+    row = (width + 2) * pitch
+    memory[:row] = value
+    memory[(height + 1) * row : (height + 2) * row] = value
+    for y in range(1, height + 1):
+        memory[y * row : y * row + pitch] = value
+        memory[(y + 1) * row - pitch : (y + 1) * row] = value
