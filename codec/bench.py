@@ -261,10 +261,9 @@ def peer(name: str, threads: int = 1) -> tuple[Callable[[np.ndarray], bytes], Ca
     if name == "webp":
         return _webp_encode, _webp_decode
     effort = int(name.removeprefix("jpegxl-"))
+    options: dict[str, Any] = {"lossless": True, "effort": effort, "numthreads": threads}
     return (
-        lambda image: bytes(
-            imagecodecs.jpegxl_encode(image, lossless=True, effort=effort, numthreads=threads)
-        ),
+        lambda image: bytes(imagecodecs.jpegxl_encode(image, **options)),
         lambda data: imagecodecs.jpegxl_decode(data, numthreads=threads),
     )
 

@@ -6,7 +6,7 @@ for each plane, an offset of the mean, a scale and a shape, and three couplings.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,9 +38,9 @@ COUPLING_LIMITS = (-128, 127)
 #: Channels of what later steps see of a pixel.
 SEEN = 2 * PLANES
 _NO_BITS = np.empty((0, 0), np.uint8)
-#: What the head says, int16 (h / 2, w / 2, 12); the model's spread; the last scale; the unit.
-_Rules: TypeAlias = tuple[npt.NDArray[np.int16], npt.NDArray[np.int32], int, int]
-_SCALE, _SHAPE, _COUPLING = PLANES, 2 * PLANES, 3 * PLANES
+#: Where scales, shapes and couplings are in what the head says.
+_SAID_SCALE, _SAID_SHAPE, _SAID_COUPLING = PLANES, 2 * PLANES, 3 * PLANES
+_MEAN, _SCALE = 0, 1
 
 
 class Distribution(NamedTuple):
@@ -84,30 +84,6 @@ class Surroundings(NamedTuple):
         return cls(quarters, _guesses(quarters), seen, earlier)
 
 
-class _Found(NamedTuple):
-    """What a step has found so far, planes (3, n, m): means and residuals in 1/64 sample value."""
-
-    means: Integers
-    scales: Integers
-    residuals: Integers
-    excesses: npt.NDArray[np.int8]
-
-
-class _Place(NamedTuple):
-    """Where the pixels of a step are.
-
-    Attributes:
-        row, column: on the lattice, that of the first; the others are every second.
-        first_row, row_step, first_column: in the fine image; every second column.
-    """
-
-    row: int
-    column: int
-    first_row: int
-    row_step: int
-    first_column: int
-
-
 class StepPrediction:
     """The distribution of one step's pixels.
 
@@ -141,13 +117,12 @@ class StepPrediction:
         self.fine = fine[step.rows, step.columns]
         self.coarse = coarse[: fine.shape[0], : fine.shape[1]][step.rows, step.columns]
         self.channels = CODING_ORDER[fine.shape[-1]]
-        self._number, self._around, self._images = step.number, around, (coarse, fine)
-        self._place = _Place(*SUBLATTICE[step.number], step.rows.start, step.rows.step, step.columns.start)
-        self._rules = said, spread, grid.scales - 1, unit
-        self._grid, self._depth, self._unit = grid, depth, unit
-        shape = (PLANES, *self.fine.shape[:2])
-        means, scales, residuals = (np.empty(shape, np.int32) for _ in range(3))
-        self._found = _Found(means, scales, residuals, np.empty(shape, np.int8))
+        self._number, self._around = step.number, around
+        self._grid, self._depth = grid, depth
+        place = *SUBLATTICE[step.number], step.rows.start, step.rows.step, step.columns.start
+        #: What every function of a step takes, see `_predict` and `_learn`.
+        self._known = np.array(place), coarse, fine, around.quarters, said, spread, grid.scales - 1, unit
+        self._found = np.empty((4, PLANES, *self.fine.shape[:2]), np.int32)
 
     def distribution(self, channel: int) -> Distribution:
         """The distribution of the pixels of a channel.
@@ -155,23 +130,23 @@ class StepPrediction:
         To be asked once for every channel, in the order of `channels`.
         """
         plane = self.channels.index(channel)
-        before = self.channels[plane - 1]
-        known = self._place, self._images, self._around.quarters, self._rules, self._found
-        grid, top = (self._grid.fraction_bits, self._grid.first), ((1 << self._depth.bits) - 1) << MEAN_BITS
-        shape = self.fine.shape[:2]
+        before, shape = self.channels[plane - 1], self.fine.shape[:2]
+        given = plane, before, *self._known, self._found, self._grid.fraction_bits, self._grid.first
+        top = ((1 << self._depth.bits) - 1) << MEAN_BITS
         tables = np.empty(shape, np.uint16)
         if self._depth.wide:
             wide, low_bits = np.empty(shape, np.int64), np.empty(shape, np.uint8)
-            _distribute(plane, before, *known, *grid, top, wide, tables, low_bits)
+            _distribute(*given, top, wide, tables, low_bits)
             return Distribution(wide, tables, low_bits, self._grid.sharpest)
         centres = np.empty(shape, np.uint8)
-        _distribute(plane, before, *known, *grid, top, centres, tables, _NO_BITS)
+        _distribute(*given, top, centres, tables, _NO_BITS)
         return Distribution(centres, tables)
 
     def end(self) -> None:
         """All pixels of the step are in `fine`: note what they bring."""
-        known = self._place, self._images, self._around.quarters, self._rules, self._found
-        _end(len(self.channels), self.channels[-1], *known, self._number, self._around)
+        _, pixels, seen, earlier = self._around
+        given = *self._known, self._found, self._number, pixels, seen, earlier
+        _end(len(self.channels), self.channels[-1], *given)
 
 
 @njit(nogil=True, cache=True)
@@ -187,11 +162,15 @@ def _guesses(quarters: Integers) -> Integers:
 def _distribute(
     plane: int,
     before: int,
-    place: _Place,
-    images: tuple[Samples, Samples],
+    place: npt.NDArray[np.int64],
+    coarse: Samples,
+    fine: Samples,
     quarters: Integers,
-    rules: _Rules,
-    found: _Found,
+    said: npt.NDArray[np.int16],
+    spread: Integers,
+    last_scale: int,
+    unit: int,
+    found: Integers,
     fraction_bits: Integers,
     first: Integers,
     top: int,
@@ -204,13 +183,13 @@ def _distribute(
     `low_bits` is empty of samples of 8 bits.
     """
     if plane > 0:
-        _learn(plane - 1, before, place, images, rules[3], found)
-    _predict(plane, place, quarters, rules, found)
-    said, unit, means, scales = rules[0], rules[3], found.means[plane], found.scales[plane]
+        _learn(plane - 1, before, place, coarse, fine, unit, found)
+    _predict(plane, place, quarters, said, spread, last_scale, unit, found)
+    means, scales = found[_MEAN, plane], found[_SCALE, plane]
     height, width = means.shape
     for y in range(height):
         for x in range(width):
-            shape = clamped(said[y, x, _SHAPE + plane], 0, SHAPES - 1)
+            shape = clamped(said[y, x, _SAID_SHAPE + plane], 0, SHAPES - 1)
             mean, scale = clamped(means[y, x], 0, top), scales[y, x]
             if low_bits.size:
                 located = locate_wide(mean, scale, shape, fraction_bits, first, unit)
@@ -223,36 +202,56 @@ def _distribute(
 def _end(
     known: int,
     last: int,
-    place: _Place,
-    images: tuple[Samples, Samples],
+    place: npt.NDArray[np.int64],
+    coarse: Samples,
+    fine: Samples,
     quarters: Integers,
-    rules: _Rules,
-    found: _Found,
+    said: npt.NDArray[np.int16],
+    spread: Integers,
+    last_scale: int,
+    unit: int,
+    found: Integers,
     number: int,
-    around: Surroundings,
+    pixels: Integers,
+    seen: ByteArray,
+    earlier: ByteArray,
 ) -> None:
-    """Enter a step of `known` planes, the last of which is channel `last`, in the surroundings."""
-    _learn(known - 1, last, place, images, rules[3], found)
+    """Enter a step of `known` planes, the last of which is channel `last`, in its surroundings."""
+    _learn(known - 1, last, place, coarse, fine, unit, found)
     for plane in range(known, PLANES):  # of a gray image
-        _predict(plane, place, quarters, rules, found)
-        _learn(plane, last, place, images, rules[3], found)
-    _note(place, number, rules[3], found, around)
+        _predict(plane, place, quarters, said, spread, last_scale, unit, found)
+        _learn(plane, last, place, coarse, fine, unit, found)
+    _note(place, number, unit, found, quarters, pixels, seen, earlier)
 
 
 @njit(nogil=True)
-def _predict(plane: int, place: _Place, quarters: Integers, rules: _Rules, found: _Found) -> None:
-    """Means and scales of a plane from what the head says and from the planes before it."""
-    said, spread, last_scale, unit = rules
+def _predict(
+    plane: int,
+    place: npt.NDArray[np.int64],
+    quarters: Integers,
+    said: npt.NDArray[np.int16],
+    spread: Integers,
+    last_scale: int,
+    unit: int,
+    found: Integers,
+) -> None:
+    """Means and scales of a plane from what the head says and from the planes before it.
+
+    `found` (4, 3, n, m) are means and residuals in 1/64 sample value, scales and excesses, by planes. `place`
+    are row and column of the first pixel on the lattice, whose every second is one of the step; and in the
+    fine image the first row, how many to the next, and the first column, of which every second follows.
+    """
+    row, column = place[0], place[1]
     means, scales, residuals, excesses = found
     height, width = means.shape[1:]
     for y in range(height):
         for x in range(width):
-            mean = quarters[2 * y + place.row, 2 * x + place.column, plane] << (MEAN_BITS - 2)
+            mean = quarters[2 * y + row, 2 * x + column, plane] << (MEAN_BITS - 2)
             mean += said[y, x, plane] << unit
-            scale = np.int64(said[y, x, _SCALE + plane])
+            scale = np.int64(said[y, x, _SAID_SCALE + plane])
             for earlier in range(plane):
                 pair = plane - 1 + earlier
-                share = clamped(said[y, x, _COUPLING + pair], COUPLING_LIMITS[0], COUPLING_LIMITS[1])
+                share = clamped(said[y, x, _SAID_COUPLING + pair], COUPLING_LIMITS[0], COUPLING_LIMITS[1])
                 mean += (share * residuals[earlier, y, x] + (1 << (COUPLING_BITS - 1))) >> COUPLING_BITS
                 scale += spread[pair, excesses[earlier, y, x] - EXCESS_LIMITS[0]]
             means[plane, y, x] = mean
@@ -261,17 +260,22 @@ def _predict(plane: int, place: _Place, quarters: Integers, rules: _Rules, found
 
 @njit(nogil=True)
 def _learn(
-    plane: int, channel: int, place: _Place, images: tuple[Samples, Samples], unit: int, found: _Found
+    plane: int,
+    channel: int,
+    place: npt.NDArray[np.int64],
+    coarse: Samples,
+    fine: Samples,
+    unit: int,
+    found: Integers,
 ) -> None:
-    """What the pixels of a plane are more than their means."""
-    coarse, fine = images
+    """What the pixels of a plane, whose channel is known, are more than their means; see `_predict`."""
     means, scales, residuals, excesses = found
     height, width = means.shape[1:]
     whole = np.iinfo(fine.dtype).max
     for y in range(height):
-        row = place.first_row + place.row_step * y
+        row = place[2] + place[3] * y
         for x in range(width):
-            column = place.first_column + 2 * x
+            column = place[4] + 2 * x
             pixel = (np.int64(coarse[row, column, channel]) + np.int64(fine[row, column, channel])) & whole
             residual = (pixel << MEAN_BITS) - means[plane, y, x]
             residuals[plane, y, x] = residual
@@ -279,21 +283,30 @@ def _learn(
 
 
 @njit(nogil=True)
-def _note(place: _Place, number: int, unit: int, found: _Found, around: Surroundings) -> None:
-    """Enter the pixels of a step, and what is to be seen of them, in the surroundings."""
+def _note(
+    place: npt.NDArray[np.int64],
+    number: int,
+    unit: int,
+    found: Integers,
+    quarters: Integers,
+    pixels: Integers,
+    seen: ByteArray,
+    earlier: ByteArray,
+) -> None:
+    """Enter the pixels of a step, and what is to be seen of them, in its surroundings."""
+    row, column = place[0], place[1]
     means, _, residuals, excesses = found
-    quarters, pixels, seen, earlier = around
-    _, height, width = means.shape
+    height, width = means.shape[1:]
     first = SEEN * number
     for y in range(height):
         for x in range(width):
-            down, across = 2 * y + place.row, 2 * x + place.column
+            down, across = 2 * y + row, 2 * x + column
             for plane in range(PLANES):
                 pixel = (means[plane, y, x] + residuals[plane, y, x]) >> MEAN_BITS
                 pixels[down, across, plane] = pixel
                 sharp = sharp_residual(pixel - rounded(quarters[down, across, plane]), unit)
                 seen[down, across, plane] = sharp
-                seen[down, across, PLANES + plane] = sharp_excess(np.int64(excesses[plane, y, x]))
+                seen[down, across, PLANES + plane] = sharp_excess(excesses[plane, y, x])
             if first < earlier.shape[2]:
                 for channel in range(SEEN):
                     earlier[y, x, first + channel] = seen[down, across, channel]

@@ -79,6 +79,7 @@ class Torch:
 class Cuda(Torch):
     """The same on a GPU.
 
+    Tiles come from several threads, so that copies and entropy coding of one overlap with layers of another.
     cuDNN is passed by: it may choose Winograd's convolution or TF32, which round. What is called here is a
     matrix product in float32, of which the precision that is checked above tells.
 
@@ -88,6 +89,7 @@ class Cuda(Torch):
 
     name = "cuda"
     device = "cuda"
+    threaded = False
 
     def __init__(self) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ from numba import njit
 from ppyr.errors import ModelError
 from ppyr.models.integer import HEAD_LIMIT, WEIGHT_MAX, Layer
 
-from .microkernel import CHOSEN, HEAD, INSTRUCTIONS, PART_BITS, PLAIN, SKIP, layer_block
+from .microkernel import BLOCKS, CHOSEN, HEAD, INSTRUCTIONS, PART_BITS, PLAIN, SKIP, layer_block
 
 Bytes = npt.NDArray[np.uint8]
 Number = TypeVar("Number", bound=np.generic)
@@ -26,10 +26,9 @@ Number = TypeVar("Number", bound=np.generic)
 _PITCH = 16
 #: Pixels of memory behind a feature map: more than the widest block of pixels reaches beyond the last one.
 _BEHIND = 64
-#: Vectors of output channels that are computed at once, at most.
-_BLOCKS = 4
 #: Bytes, what weights and rules are aligned to.
 _ALIGNMENT = 64
+_NOTHING = np.empty(0, np.uint8)
 _LANES, _SUMS = (INSTRUCTIONS[CHOSEN].lanes, INSTRUCTIONS[CHOSEN].sums) if CHOSEN is not None else (0, 0)
 
 
@@ -37,29 +36,33 @@ class FeatureMap(NamedTuple):
     """Integers of a layer: bytes, or int16 of a head.
 
     Attributes:
-        values: view (h, w, C) of memory in which every pixel has `_PITCH` channels or a multiple.
-        bordered: memory (h + 2, w + 2, .) of a line of pixels around it too, which a convolution needs that
-            is larger than 1x1; None if there is no such line.
+        values: view (h, w, C) of the memory.
+        memory: (h + 2) (w + 2) pixels and some behind, each of `_PITCH` channels or a multiple: a line of
+            pixels lies around the values, which a convolution needs that is larger than 1x1. None of a
+            subsampled one.
     """
 
     values: npt.NDArray[Any]
-    bordered: npt.NDArray[Any] | None
+    memory: npt.NDArray[Any] | None
 
     @classmethod
     def empty(cls, height: int, width: int, channels: int, dtype: npt.DTypeLike = np.uint8) -> FeatureMap:
         """Memory for a feature map."""
         pitch = -(-channels // _PITCH) * _PITCH
-        pixels = (height + 2) * (width + 2)
-        memory = np.empty((pixels + _BEHIND) * pitch, dtype)
-        bordered = memory[: pixels * pitch].reshape(height + 2, width + 2, pitch)
-        return cls(bordered[1:-1, 1:-1, :channels], bordered)
+        memory = np.empty(((height + 2) * (width + 2) + _BEHIND) * pitch, dtype)
+        pixel = pitch * memory.itemsize
+        row = (width + 2) * pixel
+        values: npt.NDArray[Any] = np.ndarray(
+            (height, width, channels), dtype, memory, row + pixel, (row, pixel, memory.itemsize)
+        )
+        return cls(values, memory)
 
 
 class Packed(NamedTuple):
     """A layer as `_convolve` takes it.
 
     Attributes:
-        weights: int8, for every `_BLOCKS` vectors of output channels as `layer_block` says.
+        weights: int8, for every `BLOCKS` vectors of output channels as `layer_block` says.
         rules: int32, the same.
         vectors: of output channels.
         channels: of the output.
@@ -67,7 +70,7 @@ class Packed(NamedTuple):
         size: of the convolution.
         parts: of the weights.
         zero_point: what lies around the input.
-        skip, head: see `Layer`.
+        kind: `PLAIN`, `SKIP` or `HEAD`.
     """
 
     weights: npt.NDArray[np.int8]
@@ -78,8 +81,7 @@ class Packed(NamedTuple):
     size: int
     parts: int
     zero_point: int
-    skip: bool
-    head: bool
+    kind: int
 
 
 class Int8:
@@ -111,7 +113,7 @@ class Int8:
         weights = weights.reshape(len(parts), vectors, _LANES, groups, 4, size, size)
         weights = weights.transpose(0, 5, 6, 3, 1, 2, 4)
         rules = rules.reshape(7, vectors, _LANES)
-        pieces = [slice(start, start + _BLOCKS) for start in range(0, vectors, _BLOCKS)]
+        pieces = [slice(start, start + BLOCKS) for start in range(0, vectors, BLOCKS)]
         return Packed(
             _aligned([weights[:, :, :, :, piece] for piece in pieces]),
             _aligned([rules[:, piece] for piece in pieces]),
@@ -121,8 +123,7 @@ class Int8:
             size,
             len(parts),
             layer.zero_point,
-            layer.skip,
-            layer.head,
+            HEAD if layer.head else SKIP if layer.skip else PLAIN,
         )
 
     def tensor(self, array: Bytes) -> FeatureMap:
@@ -137,14 +138,19 @@ class Int8:
 
     def run(self, prepared: Packed, x: FeatureMap, skip: FeatureMap | None = None) -> FeatureMap:
         """See `Backend`."""
-        height, width, _ = x.values.shape
-        if prepared.size > 1:
-            if x.bordered is None:
+        weights, rules, vectors, channels, groups, size, parts, zero_point, kind = prepared
+        values, memory = x
+        if memory is None:
+            if size > 1:
                 raise ValueError("a subsampled feature map has no border: pass a whole one")
-            _fill_border(x.bordered, prepared.zero_point)
-        found = FeatureMap.empty(height, width, prepared.channels, np.int16 if prepared.head else np.uint8)
-        skips = x if skip is None else skip
-        _convolve(x.values, skips.values, found.values, *prepared[:3], *prepared[4:7], *prepared[8:])
+            memory = _NOTHING
+        height, width, _ = values.shape
+        found = FeatureMap.empty(height, width, channels, np.int16 if kind == HEAD else np.uint8)
+        skips = values if skip is None else skip.values
+        if (kind == SKIP) != (skip is not None) or (skip is not None and skips.shape != found.values.shape):
+            raise ValueError("a skip input of the shape of the output goes with a layer that adds one")
+        layer = weights, rules, vectors, groups, size, parts, zero_point, kind
+        _convolve(values, memory, skips, found.values, *layer)
         return found
 
     def array(self, tensor: FeatureMap) -> npt.NDArray[np.int16]:
@@ -180,55 +186,15 @@ def _aligned(pieces: Sequence[npt.NDArray[Number]]) -> npt.NDArray[Number]:
     return aligned
 
 
-@njit(nogil=True, cache=True)
-def _fill_border(bordered: Bytes, value: int) -> None:
-    bordered[0], bordered[-1], bordered[:, 0], bordered[:, -1] = value, value, value, value
-
-
 @njit(nogil=True)
 def _address(array: npt.NDArray[Any]) -> np.int64:
     return np.int64(array.ctypes.data)
 
 
-@njit(nogil=True)
-def _plain_block(blocks: int, place: Any) -> None:
-    if blocks == 1:
-        layer_block(1, PLAIN, place)
-    elif blocks == 2:
-        layer_block(2, PLAIN, place)
-    elif blocks == 3:
-        layer_block(3, PLAIN, place)
-    else:
-        layer_block(4, PLAIN, place)
-
-
-@njit(nogil=True)
-def _skip_block(blocks: int, place: Any) -> None:
-    if blocks == 1:
-        layer_block(1, SKIP, place)
-    elif blocks == 2:
-        layer_block(2, SKIP, place)
-    elif blocks == 3:
-        layer_block(3, SKIP, place)
-    else:
-        layer_block(4, SKIP, place)
-
-
-@njit(nogil=True)
-def _head_block(blocks: int, place: Any) -> None:
-    if blocks == 1:
-        layer_block(1, HEAD, place)
-    elif blocks == 2:
-        layer_block(2, HEAD, place)
-    elif blocks == 3:
-        layer_block(3, HEAD, place)
-    else:
-        layer_block(4, HEAD, place)
-
-
 @njit(nogil=True, cache=True)
 def _convolve(
     x: Bytes,
+    memory: Bytes,
     skips: Bytes,
     outputs: npt.NDArray[Any],
     weights: npt.NDArray[np.int8],
@@ -237,18 +203,20 @@ def _convolve(
     groups: int,
     size: int,
     parts: int,
-    skip: bool,
-    head: bool,
+    zero_point: int,
+    kind: int,
 ) -> None:
     """Every pixel of a layer. A block of them may reach beyond its row into memory that is written later."""
     height, width, _ = x.shape
+    if size > 1:
+        _fill_border(memory, height, width, x.strides[1], zero_point)
     row, pixel, line, output_pixel = x.strides[0], x.strides[1], outputs.strides[0], outputs.strides[1]
     corner = _address(x) - size // 2 * (row + pixel)
     lane = outputs.itemsize * _LANES
     for y in range(height):
         weight, rule = _address(weights), _address(rules)
-        for first in range(0, vectors, _BLOCKS):
-            blocks = min(_BLOCKS, vectors - first)
+        for first in range(0, vectors, BLOCKS):
+            blocks = min(BLOCKS, vectors - first)
             step = _SUMS // blocks
             for start in range(0, width, step):
                 place = (
@@ -265,11 +233,17 @@ def _convolve(
                     skips.strides[1],
                     output_pixel,
                 )
-                if head:
-                    _head_block(blocks, place)
-                elif skip:
-                    _skip_block(blocks, place)
-                else:
-                    _plain_block(blocks, place)
+                layer_block(blocks, kind, place)
             weight += parts * size * size * groups * blocks * 4 * _LANES
             rule += 7 * blocks * 4 * _LANES
+
+
+@njit(nogil=True)
+def _fill_border(memory: Bytes, height: int, width: int, pitch: int, value: int) -> None:
+    """The line of pixels around those of a feature map."""
+    row = (width + 2) * pitch
+    memory[:row] = value
+    memory[(height + 1) * row : (height + 2) * row] = value
+    for y in range(1, height + 1):
+        memory[y * row : y * row + pitch] = value
+        memory[(y + 1) * row - pitch : (y + 1) * row] = value

@@ -16,6 +16,7 @@ All sums are of integers in 32 bits, which the bound of `integer.Layer` keeps fa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -27,12 +28,14 @@ from numba.extending import intrinsic
 
 #: Binary digits of the lower part of weights that do not fit a byte; they come in two parts.
 PART_BITS = 4
+#: Vectors of output channels that are computed at once, at most.
+BLOCKS = 4
 PLAIN, SKIP, HEAD = 0, 1, 2
 
 # Numba's own annotations do not cover these.
 cgutils: Any = typed_cgutils
 config: Any = typed_config
-_BYTE, _WORD, _INT = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_INT8, _INT16, _INT32, _INT64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,13 @@ def _chosen() -> int | None:
 CHOSEN = _chosen()
 
 
-def _layer_block(_context: Any, blocks: Any, kind: Any, place: Any) -> Any:
+def _layer_block(_context: Any, _blocks: Any, _kind: Any, place: Any) -> Any:
     """Compute some channels of a layer for so many pixels in a row that their sums fit the registers.
 
     Args:
-        blocks: vectors of output channels; a literal.
-        kind: `PLAIN`, `SKIP` with a skip input or `HEAD` with int16 as outputs; a literal.
+        _context: of Numba's typing.
+        _blocks: vectors of output channels, 1 to `BLOCKS`.
+        _kind: `PLAIN`, `SKIP` with a skip input, or `HEAD` with int16 as outputs.
         place: twelve int64. Five are addresses: of the input byte under the first weight of the first pixel;
             of weights, int8 (parts, size, size, groups, blocks, lanes, 4); of rules, int32
             (7, blocks, lanes): bias, shift to the right, half of its unit less 1, 1 where it is not 0, and
@@ -90,16 +94,23 @@ def _layer_block(_context: Any, blocks: Any, kind: Any, place: Any) -> Any:
             2^PART_BITS times the next; groups of four input channels; and bytes from a row of the input to
             the next, and from a pixel to the next of the input, the skip input and the outputs.
     """
-    literals = (blocks, kind)
-    if CHOSEN is None or not all(isinstance(one, types.Literal) for one in literals):
-        return None
-    emitter = _Emitter(INSTRUCTIONS[CHOSEN], *(one.literal_value for one in literals))
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        emitter.emit(builder, *cgutils.unpack_tuple(builder, arguments[-1]))
+        if CHOSEN is None:
+            raise NotImplementedError("this processor has none of the instructions")
+        case = builder.add(arguments[0], builder.mul(arguments[1], _INT64(BLOCKS)))
+        done = builder.append_basic_block("done")
+        switch = builder.switch(case, done)
+        for kind, blocks in product((PLAIN, SKIP, HEAD), range(1, BLOCKS + 1)):
+            with builder.goto_block(builder.append_basic_block("case")):
+                switch.add_case(_INT64(blocks + BLOCKS * kind), builder.basic_block)
+                emitter = _Emitter(INSTRUCTIONS[CHOSEN], blocks, kind)
+                emitter.emit(builder, *cgutils.unpack_tuple(builder, arguments[2]))
+                builder.branch(done)
+        builder.position_at_end(done)
         return context.get_dummy_value()
 
-    return types.void(*literals, place), generate
+    return types.void(types.int64, types.int64, place), generate
 
 
 layer_block: Any = intrinsic(_layer_block)
@@ -112,8 +123,8 @@ class _Emitter:
         self._name, self._lanes, self._blocks = instructions.name, instructions.lanes, blocks
         self._pixels = instructions.sums // blocks
         self._skip, self._head = kind == SKIP, kind == HEAD
-        self._sums = ir.VectorType(_WORD, self._lanes)
-        self._bytes = ir.VectorType(_BYTE, 4 * self._lanes)
+        self._sums = ir.VectorType(_INT32, self._lanes)
+        self._bytes = ir.VectorType(_INT8, 4 * self._lanes)
 
     def emit(
         self,
@@ -140,9 +151,9 @@ class _Emitter:
             with cgutils.for_range(b, size) as down, cgutils.for_range(b, size) as across:
                 corner = b.add(inputs, b.add(b.mul(down.index, row), b.mul(across.index, pixel)))
                 with cgutils.for_range(b, groups) as group:
-                    four = b.add(corner, b.mul(group.index, _INT(4)))
+                    four = b.add(corner, b.mul(group.index, _INT64(4)))
                     self._multiply(b, sums, b.load(weight), four, pixel)
-                    b.store(b.add(b.load(weight), _INT(4 * self._lanes * self._blocks)), weight)
+                    b.store(b.add(b.load(weight), _INT64(4 * self._lanes * self._blocks)), weight)
         for block in range(self._blocks):
             for number, line in enumerate(sums):
                 skip = self._place(b, skips, skip_pixel, number)
@@ -157,8 +168,8 @@ class _Emitter:
         ]
         undefined = ir.Constant(self._sums, ir.Undefined)
         for number, line in enumerate(sums):
-            value = self._load(b, self._place(b, four, pixel, number), 0, _WORD, 1)
-            first = b.insert_element(undefined, value, _WORD(0))
+            value = self._load(b, self._place(b, four, pixel, number), 0, _INT32, 1)
+            first = b.insert_element(undefined, value, _INT32(0))
             everywhere = b.bitcast(b.shuffle_vector(first, undefined, self._splat(0)), self._bytes)
             for variable, other in zip(line, loaded, strict=True):
                 b.store(self._dot(b, b.load(variable), everywhere, other), variable)
@@ -166,7 +177,7 @@ class _Emitter:
     def _dot(self, b: Any, sums: Any, unsigned: Any, signed: Any) -> Any:
         """Sums plus the products of four bytes each."""
         if self._name == "avx2":
-            words = ir.VectorType(ir.IntType(16), 2 * self._lanes)
+            words = ir.VectorType(_INT16, 2 * self._lanes)
             pairs = self._call(b, "avx2.pmadd.ub.sw", words, unsigned, signed)
             ones = ir.Constant(words, [1] * (2 * self._lanes))
             return b.add(sums, self._call(b, "avx2.pmadd.wd", self._sums, pairs, ones))
@@ -175,7 +186,7 @@ class _Emitter:
 
     def _finish(self, b: Any, sums: Any, block: int, rules: Any, skips: Any, outputs: Any) -> None:
         """Add bias and skip input, shift, round half to even, clamp and store the channels of a block."""
-        bytes_, width = ir.VectorType(_BYTE, self._lanes), 4 * self._lanes
+        bytes_, width = ir.VectorType(_INT8, self._lanes), 4 * self._lanes
         rule = [
             self._load(b, rules, (number * self._blocks + block) * width, self._sums, width)
             for number in range(7 if self._head else 4)
@@ -192,9 +203,9 @@ class _Emitter:
         odd = b.and_(b.ashr(value, shift), one)
         value = b.ashr(b.add(value, b.add(half, odd)), shift)
         value = self._clamped(b, value, self._splat(low), self._splat(high))
-        stored = ir.VectorType(ir.IntType(16), self._lanes) if self._head else bytes_
+        stored = ir.VectorType(_INT16, self._lanes) if self._head else bytes_
         size = 2 if self._head else 1
-        address = b.add(outputs, _INT(size * self._lanes * block))
+        address = b.add(outputs, _INT64(size * self._lanes * block))
         b.store(b.trunc(value, stored), b.inttoptr(address, stored.as_pointer()), align=1)
 
     @staticmethod
@@ -213,11 +224,11 @@ class _Emitter:
 
     @staticmethod
     def _place(b: Any, base: Any, step: Any, number: int) -> Any:
-        return b.add(base, b.mul(step, _INT(number)))
+        return b.add(base, b.mul(step, _INT64(number)))
 
     @staticmethod
     def _load(b: Any, base: Any, offset: int, kind: Any, align: int) -> Any:
-        pointer = b.inttoptr(b.add(base, _INT(offset)), kind.as_pointer())
+        pointer = b.inttoptr(b.add(base, _INT64(offset)), kind.as_pointer())
         return b.load(pointer, align=align)
 
     @staticmethod
