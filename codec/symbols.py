@@ -14,10 +14,11 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
 from ppyr.bitstream.raster import Samples
-from ppyr.bitstream.tables import TableSet
+from ppyr.bitstream.tables import Centres, Symbols, TableSet
 from ppyr.models.prediction import Distribution
 
 #: A centre under which no table is folded.
@@ -56,12 +57,11 @@ class Writer:
 
     def code(self, values: Samples, coarse: Samples, found: Distribution) -> None:
         """See `Coder`."""
-        samples = values + coarse
         if found.low_bits is None:
             centres = found.centres.astype(np.uint8, copy=False)
-            symbols = (samples - centres).astype(np.uint8, copy=False)
-            self._stream.put(symbols.ravel(), found.tables.ravel(), centres.ravel())
+            self._stream.put(_symbols(values, coarse, centres), found.tables.ravel(), centres.ravel())
             return
+        samples = values + coarse
         distances = (samples >> found.low_bits) - found.centres
         near = distances.astype(np.int8)
         self._stream.put(near.view(np.uint8).ravel(), found.tables.ravel(), _middle(near))
@@ -93,8 +93,7 @@ class Reader:
         stream = self._streams[self._level]
         if found.low_bits is None:
             centres = found.centres.astype(np.uint8, copy=False)
-            symbols = stream.get(found.tables.ravel(), centres.ravel())
-            values[...] = centres + symbols.reshape(values.shape) - coarse
+            _restore(values, coarse, centres, stream.get(found.tables.ravel(), centres.ravel()))
             return
         near = stream.get(found.tables.ravel(), _middle(values)).view(np.int8).astype(np.int64)
         wraps = stream.get(_wraps(found), _middle(values)).view(np.int8).astype(np.int64)
@@ -109,6 +108,26 @@ class Reader:
         stream.finish()
         self.information += stream.information
         self._level += 1
+
+
+@njit(nogil=True, cache=True)
+def _symbols(fine: Samples, coarse: Samples, centres: Centres) -> Symbols:
+    """Distances from the centres, modulo 256, of the samples that fine and coarse values (n, m) make."""
+    height, width = fine.shape
+    found = np.empty(height * width, np.uint8)
+    for y in range(height):
+        for x in range(width):
+            found[y * width + x] = fine[y, x] + coarse[y, x] - centres[y, x]
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _restore(fine: Samples, coarse: Samples, centres: Centres, symbols: Symbols) -> None:
+    """The reverse of `_symbols`, into `fine`."""
+    height, width = fine.shape
+    for y in range(height):
+        for x in range(width):
+            fine[y, x] = centres[y, x] + symbols[y * width + x] - coarse[y, x]
 
 
 def _middle(like: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:

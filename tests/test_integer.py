@@ -257,6 +257,20 @@ def test_int8_refuses_a_convolution_of_a_subsampled_image() -> None:
         runner.run(prepared, runner.sublattice(runner.tensor(np.zeros((4, 4, 1), np.uint8)), 0, 1))
 
 
+def test_int8_refuses_a_head_of_too_many_channels() -> None:
+    with pytest.raises(ModelError, match="head of 65 channels"):
+        int8.Int8().prepare(layer_of(np.ones((65, 1, 1, 1)), [0] * 65, [0] * 65, head=True))
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 3), None, (7, 5, 4)])
+def test_int8_refuses_a_skip_input_that_does_not_fit(shape: tuple[int, int, int] | None) -> None:
+    runner = int8.Int8()
+    prepared = runner.prepare(layer_of(np.ones((4, 2, 1, 1)), [0] * 4, [0] * 4, skip=True))
+    skip = None if shape is None else runner.tensor(np.zeros(shape, np.uint8))
+    with pytest.raises(ValueError, match="skip input"):
+        runner.run(prepared, runner.tensor(np.zeros((6, 5, 2), np.uint8)), skip)
+
+
 def test_an_unknown_backend_is_refused() -> None:
     with pytest.raises(ModelError, match="int8, torch, cuda, reference") as caught:
         backend("abacus")

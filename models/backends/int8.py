@@ -39,23 +39,26 @@ class FeatureMap(NamedTuple):
         values: view (h, w, C) of the memory.
         memory: (h + 2) (w + 2) pixels and some behind, each of `_PITCH` channels or a multiple: a line of
             pixels lies around the values, which a convolution needs that is larger than 1x1. None of a
-            subsampled one.
+            subsampled one and of a head.
     """
 
     values: npt.NDArray[Any]
     memory: npt.NDArray[Any] | None
 
     @classmethod
-    def empty(cls, height: int, width: int, channels: int, dtype: npt.DTypeLike = np.uint8) -> FeatureMap:
-        """Memory for a feature map."""
+    def empty(cls, height: int, width: int, channels: int) -> FeatureMap:
+        """Memory for a feature map of bytes."""
         pitch = -(-channels // _PITCH) * _PITCH
-        memory = np.empty(((height + 2) * (width + 2) + _BEHIND) * pitch, dtype)
-        pixel = pitch * memory.itemsize
-        row = (width + 2) * pixel
-        values: npt.NDArray[Any] = np.ndarray(
-            (height, width, channels), dtype, memory, row + pixel, (row, pixel, memory.itemsize)
-        )
+        memory = np.empty(((height + 2) * (width + 2) + _BEHIND) * pitch, np.uint8)
+        row = (width + 2) * pitch
+        values: Bytes = np.ndarray((height, width, channels), np.uint8, memory, row + pitch, (row, pitch, 1))
         return cls(values, memory)
+
+    @classmethod
+    def of_head(cls, height: int, width: int, channels: int) -> FeatureMap:
+        """Memory for what a head says, without gaps."""
+        memory = np.empty((height * width + _BEHIND) * channels + _PITCH, np.int16)
+        return cls(memory[: height * width * channels].reshape(height, width, channels), None)
 
 
 class Packed(NamedTuple):
@@ -102,9 +105,19 @@ class Int8:
             )
 
     def prepare(self, layer: Layer) -> Packed:
-        """See `Backend`."""
+        """See `Backend`.
+
+        Raises:
+            ModelError: a head has so many channels that they are not computed at once.
+        """
         channels, c_in, size, _ = layer.weight.shape
         groups, vectors = -(-c_in // 4), -(-channels // _LANES)
+        if layer.head and vectors > BLOCKS:
+            raise ModelError(
+                f"a head of {channels} channels: the backend int8 has at most {BLOCKS * _LANES}, use torch",
+                expected=BLOCKS * _LANES,
+                found=channels,
+            )
         parts = _parts(layer.weight.astype(np.int32))
         weights = np.zeros((len(parts), vectors * _LANES, 4 * groups, size, size), np.int8)
         weights[:, :channels, :c_in] = parts
@@ -145,7 +158,8 @@ class Int8:
                 raise ValueError("a subsampled feature map has no border: pass a whole one")
             memory = _NOTHING
         height, width, _ = values.shape
-        found = FeatureMap.empty(height, width, channels, np.int16 if kind == HEAD else np.uint8)
+        make = FeatureMap.of_head if kind == HEAD else FeatureMap.empty
+        found = make(height, width, channels)
         skips = values if skip is None else skip.values
         if (kind == SKIP) != (skip is not None) or (skip is not None and skips.shape != found.values.shape):
             raise ValueError("a skip input of the shape of the output goes with a layer that adds one")
@@ -155,7 +169,7 @@ class Int8:
 
     def array(self, tensor: FeatureMap) -> npt.NDArray[np.int16]:
         """See `Backend`."""
-        return tensor.values.astype(np.int16)
+        return tensor.values.astype(np.int16, copy=False)
 
 
 def _parts(weight: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int32]]:

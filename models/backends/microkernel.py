@@ -154,10 +154,11 @@ class _Emitter:
                     four = b.add(corner, b.mul(group.index, _INT64(4)))
                     self._multiply(b, sums, b.load(weight), four, pixel)
                     b.store(b.add(b.load(weight), _INT64(4 * self._lanes * self._blocks)), weight)
-        for block in range(self._blocks):
-            for number, line in enumerate(sums):
-                skip = self._place(b, skips, skip_pixel, number)
-                output = self._place(b, outputs, output_pixel, number)
+        # Pixel by pixel: what is written beyond the channels of one is overwritten by the next.
+        for number, line in enumerate(sums):
+            skip = self._place(b, skips, skip_pixel, number)
+            output = self._place(b, outputs, output_pixel, number)
+            for block in range(self._blocks):
                 self._finish(b, b.load(line[block]), block, rules, skip, output)
 
     def _multiply(self, b: Any, sums: list[list[Any]], weight: Any, four: Any, pixel: Any) -> None:
