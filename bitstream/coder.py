@@ -20,8 +20,9 @@ one that it is held against, which runs where the model does on its backend of t
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Protocol
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -81,10 +82,10 @@ class StreamEncoder:
     def __init__(self, tables: TableSet, *, reference: bool = False) -> None:
         self.information = 0
         self._stack = _stack(tables, np.empty(0, np.uint32), reference)
-        self._batches: list[Callable[[], int]] = []
+        self._batches: list[tuple[Callable[..., int], tuple[npt.NDArray[Any], ...]]] = []
 
     def put(self, symbols: Symbols, table_numbers: TableNumbers, centres: Centres) -> None:
-        """Appends a batch, in decoding order; an empty one is allowed.
+        """Appends a batch, in decoding order; an empty one is allowed. Its arrays are kept, not copied.
 
         Args:
             symbols: uint8 (n,).
@@ -96,10 +97,10 @@ class StreamEncoder:
             ValueError: the shapes are not (n,) each.
         """
         _check(table_numbers=table_numbers, centres=centres, symbols=symbols)
-        self._batches.append(partial(self._stack.push, symbols.copy(), table_numbers.copy(), centres.copy()))
+        self._batches.append((self._stack.push, (symbols, table_numbers, centres)))
 
     def put_raw(self, values: npt.NDArray[np.uint16], bits: npt.NDArray[np.uint8]) -> None:
-        """Appends a batch of raw bits.
+        """Appends a batch of raw bits. Its arrays are kept, not copied.
 
         Args:
             values: uint16 (n,), each below 2^bits.
@@ -109,7 +110,7 @@ class StreamEncoder:
             TypeError, ValueError: see `put`.
         """
         _check(values=values, bits=bits)
-        self._batches.append(partial(self._stack.push_raw, values.copy(), bits.copy()))
+        self._batches.append((self._stack.push_raw, (values, bits)))
 
     def finish(self) -> bytes:
         """The stream: words of 32 bits, little-endian; b"" when there are no symbols. To be called once.
@@ -117,7 +118,13 @@ class StreamEncoder:
         Raises:
             ModelError: a table number is not in the table set.
         """
-        self.information = sum(push() for push in reversed(self._batches))
+        # Batches of one kind are pushed as one: as many calls as a stream has batches would cost more than
+        # the coding of small ones.
+        runs = [
+            (push, [np.concatenate(arrays) for arrays in zip(*(batch for _, batch in run), strict=True)])
+            for push, run in groupby(self._batches, itemgetter(0))
+        ]
+        self.information = sum(push(*batch) for push, batch in reversed(runs))
         return self._stack.words().astype(_WORD).tobytes()
 
 

@@ -255,15 +255,6 @@ def test_a_stream_is_as_long_as_its_information() -> None:
     assert bits <= encoder.information / 65536 + 64
 
 
-def test_the_caller_may_reuse_its_arrays() -> None:
-    symbols, numbers, centres = batch([1, 2, 3], [0, 0, 0])
-    encoder = StreamEncoder(TABLES)
-    encoder.put(symbols, numbers, centres)
-    symbols[:] = 0
-
-    assert encoder.finish() == encode([batch([1, 2, 3], [0, 0, 0])])
-
-
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 7])
 def test_bytes_that_are_no_words(length: int) -> None:
     with pytest.raises(FormatError, match="words of 4 bytes"):
