@@ -94,17 +94,18 @@ def _layer_block(_context: Any, _blocks: Any, _kind: Any, place: Any) -> Any:
             2^PART_BITS times the next; groups of four input channels; and bytes from a row of the input to
             the next, and from a pixel to the next of the input, the skip input and the outputs.
     """
+    if CHOSEN is None:  # Numba says then that there is no such function
+        return None
+    instructions = INSTRUCTIONS[CHOSEN]
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        if CHOSEN is None:
-            raise NotImplementedError("this processor has none of the instructions")
         case = builder.add(arguments[0], builder.mul(arguments[1], _INT64(BLOCKS)))
         done = builder.append_basic_block("done")
         switch = builder.switch(case, done)
         for kind, blocks in product((PLAIN, SKIP, HEAD), range(1, BLOCKS + 1)):
             with builder.goto_block(builder.append_basic_block("case")):
                 switch.add_case(_INT64(blocks + BLOCKS * kind), builder.basic_block)
-                emitter = _Emitter(INSTRUCTIONS[CHOSEN], blocks, kind)
+                emitter = _Emitter(instructions, blocks, kind)
                 emitter.emit(builder, *cgutils.unpack_tuple(builder, arguments[2]))
                 builder.branch(done)
         builder.position_at_end(done)
