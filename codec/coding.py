@@ -53,11 +53,16 @@ def encode_levels(picture: Picture, chosen: predictor.Model, changes: list[Chang
     model, tables = changed(chosen, changes), tables_of(chosen)
     depth = depth_of(picture.scaling)
     count = Layout(picture.coded, picture.tile_bits).level_count
-    threads = 1 if model.backend.threaded else thread_count()
+    threads = threads_for(model, len(picture.units))
     units = on_threads(
         lambda unit: encode_unit(unit.of(picture.samples), model, tables, depth), picture.units, threads
     )
     return list(zip(*([_NOTHING] * (count - len(levels)) + levels for levels in units), strict=True))
+
+
+def threads_for(model: predictor.Model | None, tiles: int) -> int:
+    """Threads to code so many tiles on: one where the model's backend computes on threads of its own."""
+    return 1 if model is not None and model.backend.threaded else max(1, min(thread_count(), tiles))
 
 
 def encode_unit(samples: Samples, model: predictor.Model, tables: TableSet, depth: Depth) -> list[CodedLevel]:
@@ -100,7 +105,7 @@ def without_model(picture: Picture, levels: CodedLevels) -> tuple[tuple[Method, 
     methods, units = [], []
     owns = list(zip(*levels, strict=True))
     sizes = [_cost([one.stream for one in own]) for own in owns]
-    found = on_threads(lambda unit: picture.plain(*unit), enumerate(sizes), thread_count())
+    found = on_threads(lambda unit: picture.plain(*unit), enumerate(sizes), threads_for(None, len(sizes)))
     for own, modelled, plain in zip(owns, sizes, found, strict=True):
         if plain is not None and _cost([plain[1]]) <= modelled:
             methods.append(plain[0])

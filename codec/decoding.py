@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -14,14 +14,14 @@ from ppyr.bitstream.mapping import Mapping
 from ppyr.bitstream.plain import Method, unpack_plain
 from ppyr.bitstream.raster import Samples
 from ppyr.bitstream.tables import LEAST_INFORMATION, TableSet
-from ppyr.coding import changed, tables_of, walk
+from ppyr.coding import changed, tables_of, threads_for, walk
 from ppyr.errors import ChecksumError, FormatError, ImageTooLargeError, ModelError
 from ppyr.geometry import shapes
 from ppyr.models import predictor
 from ppyr.models.changes import unpack_changes
 from ppyr.picture import Unit, depth_of, units
 from ppyr.symbols import Reader
-from ppyr.threads import on_threads, thread_count
+from ppyr.threads import on_threads
 
 DEFAULT_MAX_PIXELS = 1 << 28
 """Largest image that is decoded unasked, in pixels."""
@@ -154,14 +154,14 @@ class Decoder:
                 found=self.information,
             )
 
-    def samples(self, tiles: Iterable[int], coarser: int = 0) -> Iterator[Samples]:
+    def samples(self, tiles: Collection[int], coarser: int = 0) -> Iterator[Samples]:
         """The samples (h, w, C) of tiles of the image, by their numbers: every 2^coarser-th row and column.
 
         Raises:
             FormatError, UnknownModelError, ModelError: see `decode`.
         """
         modelled = Method.MODEL in self._index.methods
-        threads = 1 if modelled and self._model[0].backend.threaded else thread_count()
+        threads = threads_for(self._model[0] if modelled else None, len(tiles))
         components = range(self._index.coded.components)
         coded = (
             [self._coded(number * len(components) + component, coarser) for component in components]
