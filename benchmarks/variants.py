@@ -16,7 +16,8 @@ from torch.nn import functional
 from ppyr.models.features import EXCESS_SHARPNESS, PHASES, PLANES, ZERO_POINT
 from ppyr.models.grid import SCALES_PER_OCTAVE
 from ppyr.models.likelihood import SMALLEST_SCALE, bits
-from ppyr.models.network import UNIT, Conv, StageNet, excess_of, from_sublattices, sublattices
+from ppyr.models.network import StageNet, excess_of, from_sublattices, sublattices
+from ppyr.models.quantization import UNIT, Conv
 
 #: Numbers that tell of a whole image.
 STATISTICS = 9 * PLANES

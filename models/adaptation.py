@@ -27,7 +27,8 @@ from .export import network, offset
 from .features import PLANES, ByteArray
 from .integer import Layer, weight_limit
 from .likelihood import ALPHABET, TOTAL, bits
-from .network import SPREAD_BITS, Conv, StageNet, straight_through
+from .network import SPREAD_BITS, StageNet
+from .quantization import Conv, straight_through
 from .prediction import CODING_ORDER
 from .predictor import layer_rules
 from .search import Search

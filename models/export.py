@@ -19,8 +19,9 @@ from .features import PLANES, ZERO_POINT
 from .grid import SCALES_PER_OCTAVE, SHAPES, TableGrid
 from .integer import weight_type
 from .likelihood import ALPHABET, SCALES, SMALLEST_SCALE, TOTAL, interval_mass
-from .network import SPREAD_BITS, Conv, NetworkConfig, StageNet, weight_exponents
+from .network import SPREAD_BITS, NetworkConfig, StageNet
 from .predictor import layer_rules
+from .quantization import Conv, weight_exponents
 from .weights import STAGES, Tensors, Weights
 
 

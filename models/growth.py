@@ -13,7 +13,8 @@ from torch import nn
 
 from ppyr.errors import ConfigurationError
 
-from .network import Conv, NetworkConfig, StageNet
+from .network import NetworkConfig, StageNet
+from .quantization import Conv
 from .predictor import ends_block
 
 

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,16 +33,11 @@ from ppyr.errors import ConfigurationError
 from .excess import EXCESS_LIMITS, EXCESSES, RESIDUAL_LIMIT, SMALLEST_SCALE_QUARTERS
 from .features import EXCESS_SHARPNESS, PHASES, PLANES, ZERO_POINT
 from .grid import MEAN_BITS, SCALES_PER_OCTAVE
-from .integer import ACTIVATION_MAX, EXACT, weight_limit
 from .likelihood import SCALES, bits
 from .prediction import COUPLING_BITS, COUPLING_LIMITS
 from .predictor import begins_block, ends_block
+from .quantization import STREAM_BITS, UNIT, UNIT_BITS, Activation, Conv, straight_through
 from .steps import SUBLATTICE
-
-#: Binary digits after the point of features and hidden activations, and of the residual stream.
-UNIT_BITS = 5
-STREAM_BITS = 4
-UNIT = 2.0**-UNIT_BITS
 
 #: What a head says: offset of the mean, scale and shape of each channel in coding order (G, R, B), and the
 #: couplings G-R, G-B and R-B; binary logarithm of the integer steps for one unit of the head's real output.
@@ -69,70 +63,6 @@ class NetworkConfig:
             raise ConfigurationError(
                 f"{self}: widths are 1 or more, blocks 0 or more", expected=NetworkConfig(), found=self
             )
-
-
-def straight_through(value: Tensor, rounded: Tensor) -> Tensor:
-    """The rounded value with the gradient of the value."""
-    return value + (rounded - value).detach()
-
-
-def weight_exponents(weight: Tensor) -> Tensor:
-    """Per output channel the exponent of the weights' integer steps, as float (C_out, 1, 1, 1).
-
-    The largest k of 1..12 with round(max|w| 2^k) in the limit of `integer.Layer` and 255 sum|w| 2^k <= 2^23.
-    """
-    size = weight.detach().float().abs()
-    peak, total = size.amax((1, 2, 3), keepdim=True), size.sum((1, 2, 3), keepdim=True)
-    room = torch.minimum(weight_limit(weight.shape[-1]) / peak, EXACT / 2 / ACTIVATION_MAX / total)
-    return torch.floor(torch.log2(room)).clamp(1, 12)
-
-
-class Conv(nn.Module):
-    """A convolution whose weights can be rounded to integer steps of a power of two per output channel.
-
-    Its input has `input_bits` binary digits after the point. The weights are kept as a matrix
-    (C_out, size * size * C_in), which is what the optimizer of matrices takes.
-    """
-
-    quantize = False
-
-    def __init__(self, c_in: int, c_out: int, size: int, input_bits: int = UNIT_BITS) -> None:
-        super().__init__()
-        self.c_in, self.size, self.input_bits = c_in, size, input_bits
-        self.matrix = nn.Parameter(torch.empty(c_out, size * size * c_in))
-        self.bias = nn.Parameter(torch.zeros(c_out))
-
-    @property
-    def weight(self) -> Tensor:
-        """The weights as (C_out, C_in, size, size), channels last."""
-        return self.matrix.view(-1, self.size, self.size, self.c_in).permute(0, 3, 1, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C_in, h, w) -> (B, C_out, h, w)."""
-        weight: Tensor = self.weight
-        bias: Tensor = self.bias
-        if self.quantize:
-            step = torch.exp2(-weight_exponents(weight))
-            weight = straight_through(weight, torch.round(weight / step) * step)
-            bias_step = step.flatten() * 2.0**-self.input_bits
-            bias = straight_through(bias, torch.round(bias / bias_step) * bias_step)
-        return nn.functional.conv2d(x, weight, bias, padding=self.size // 2)
-
-
-class _Activation(torch.autograd.Function):
-    """Clamp to low..low + 255 units, rounded to whole ones if asked; the gradient passes inside the clamp."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, unit: float, low: int, quantize: bool) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.limits = (low * unit, (low + ACTIVATION_MAX) * unit)
-        x = x.clamp(*ctx.limits)
-        return x.div_(unit).round_().mul_(unit) if quantize else x
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
-        (x,) = ctx.saved_tensors
-        return torch.ops.aten.hardtanh_backward(grads[0], x, *ctx.limits), None, None, None
 
 
 def _block_layers(width: int, blocks: int) -> nn.ModuleList:
@@ -223,13 +153,13 @@ class StageNet(nn.Module):
 
     def hidden(self, x: Tensor) -> Tensor:
         """Rectified bytes between two layers, elementwise."""
-        bounded: Tensor = _Activation.apply(x, UNIT, 0, self.quantize)  # type: ignore[no-untyped-call]
+        bounded: Tensor = Activation.apply(x, UNIT, 0, self.quantize)  # type: ignore[no-untyped-call]
         return bounded
 
     def stream(self, x: Tensor) -> Tensor:
         """Signed bytes of the residual stream, elementwise."""
         unit = 2.0**-STREAM_BITS
-        bounded: Tensor = _Activation.apply(x, unit, -ZERO_POINT, self.quantize)  # type: ignore[no-untyped-call]
+        bounded: Tensor = Activation.apply(x, unit, -ZERO_POINT, self.quantize)  # type: ignore[no-untyped-call]
         return bounded
 
     def blocks(self, x: Tensor, stack: nn.Module) -> Tensor:

@@ -7,7 +7,7 @@ does, and `cuda` is the same on a GPU.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, Protocol, TypeAlias
 
@@ -38,11 +38,26 @@ class Backend(Protocol):
     def tensor(self, array: npt.NDArray[np.uint8]) -> Tensor:
         """An array (h, w, C) as the backend's tensor."""
 
-    def sublattice(self, x: Tensor, row: int, column: int) -> Tensor:
-        """Every second row and column of a tensor, for 1x1 layers or as a skip input."""
+    def sublattice(self, x: Tensor, row: int, column: int, step: int = 2) -> Tensor:
+        """Every step-th row and column of a tensor, for 1x1 layers, as a skip input or to concatenate."""
 
     def run(self, prepared: Any, x: Tensor, skip: Tensor | None = None) -> Tensor:
         """One layer: x (h, w, C_in), skip (h, w, C_out) -> (h, w, C_out)."""
+
+    def concatenate(self, parts: Sequence[Tensor]) -> Tensor:
+        """The channels of tensors of bytes, one after the other."""
+
+    def pool(self, x: Tensor) -> Tensor:
+        """The largest of every 2x2 bytes: (2 h, 2 w, C) -> (h, w, C)."""
+
+    def enlarge(self, x: Tensor) -> Tensor:
+        """Every byte four times, as 2x2: (h, w, C) -> (2 h, 2 w, C)."""
+
+    def gate(self, x: Tensor) -> Tensor:
+        """`gates`, tanh of the first half of the channels: (h, w, 2 C) -> (h, w, C)."""
+
+    def cell(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """`gates`, output and next state (h, w, C) of x (h, w, 4 C): input, forget, output, candidate."""
 
     def array(self, tensor: Tensor) -> npt.NDArray[np.int16]:
         """A tensor as a NumPy array (h, w, C), contiguous."""
@@ -89,7 +104,7 @@ _LAYERS = (
     (3, 6, 10, False),
     (3, 15, 20, True),
 )
-SELF_TEST = "6c52407039aec56deeaa90b20b9f1d22425fab2756e5b878d193b22cc59ce4d7"
+SELF_TEST = "0fb7fb9e52c42018adce40085be26f0ee0a84f74a5ce76ad9bf7ffcbdae9c7ab"
 
 
 @cache
@@ -135,7 +150,19 @@ def self_test(candidate: Backend) -> str:
         x, added = (candidate.tensor(_noise(channels)) for channels in (c_in, c_out))
         y = candidate.run(candidate.prepare(layer), x, added if skip else None)
         digest.update(candidate.array(y).astype("<i2").tobytes())
+    for y in _without_weights(candidate):
+        digest.update(candidate.array(y).astype("<i2").tobytes())
     return digest.hexdigest()
+
+
+def _without_weights(candidate: Backend) -> Iterator[Tensor]:
+    x = candidate.tensor(_noise(24)[:20])
+    yield candidate.pool(x)
+    yield candidate.enlarge(x)
+    yield candidate.concatenate((x, candidate.sublattice(candidate.enlarge(x), 1, 0)))
+    yield candidate.sublattice(x, 2, 3, 4)
+    yield candidate.gate(x)
+    yield from candidate.cell(x, candidate.tensor(_noise(6)[:20]))
 
 
 def _noise(channels: int) -> npt.NDArray[np.uint8]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ppyr.errors import ModelError
+from ppyr.models.features import ZERO_POINT
+from ppyr.models.gates import FORGET_SHIFT, GATE_SHIFT, SIGMOID, STATE_SHIFT, STATE_TANH, TANH
 from ppyr.models.integer import Layer
 
 
@@ -36,6 +39,10 @@ class Torch:
         # so under the convolutions of the others.
         torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]
         self._torch = torch
+        self._tanh, self._sigmoid, self._state_tanh = (
+            torch.from_numpy(table.astype(np.float32)).to(self.device)
+            for table in (TANH, SIGMOID, STATE_TANH)
+        )
 
     def prepare(self, layer: Layer) -> tuple[Any, ...]:
         """See `Backend`."""
@@ -51,9 +58,37 @@ class Torch:
         tensor = self._torch.from_numpy(np.ascontiguousarray(array))
         return tensor.to(self.device).to(self._torch.float32)
 
-    def sublattice(self, x: Any, row: int, column: int) -> Any:
+    def sublattice(self, x: Any, row: int, column: int, step: int = 2) -> Any:
         """See `Backend`."""
-        return x[row::2, column::2]
+        return x[row::step, column::step]
+
+    def concatenate(self, parts: Sequence[Any]) -> Any:
+        """See `Backend`."""
+        return self._torch.cat(tuple(parts), 2)
+
+    def pool(self, x: Any) -> Any:
+        """See `Backend`."""
+        return x.unflatten(1, (-1, 2)).unflatten(0, (-1, 2)).amax((1, 3))
+
+    def enlarge(self, x: Any) -> Any:
+        """See `Backend`."""
+        return x.repeat_interleave(2, 0).repeat_interleave(2, 1)
+
+    def gate(self, x: Any) -> Any:
+        """See `Backend`."""
+        a, b = x.long().chunk(2, 2)
+        return self._byte(self._tanh[a] * self._sigmoid[b], GATE_SHIFT)
+
+    def cell(self, x: Any, state: Any) -> tuple[Any, Any]:
+        """See `Backend`."""
+        into, keep, out, candidate = x.long().chunk(4, 2)
+        kept = self._sigmoid[keep] * (state - ZERO_POINT) * (1 << FORGET_SHIFT)
+        state = self._byte(kept + self._sigmoid[into] * self._tanh[candidate], STATE_SHIFT)
+        return self._byte(self._state_tanh[state.long()] * self._sigmoid[out], GATE_SHIFT), state
+
+    def _byte(self, value: Any, shift: int) -> Any:
+        """Signed whole numbers below 2^24, shifted with halves rounded upwards, with the zero point."""
+        return self._torch.floor((value + (1 << shift >> 1)) / (1 << shift)).add_(ZERO_POINT).clamp_(0, 255)
 
     def run(self, prepared: tuple[Any, ...], x: Any, skip: Any = None) -> Any:
         """See `Backend`."""
@@ -92,9 +127,11 @@ class Cuda(Torch):
     threaded = False
 
     def __init__(self) -> None:
-        super().__init__()
-        if not self._torch.cuda.is_available():
+        import torch
+
+        if not torch.cuda.is_available():
             raise ModelError("PyTorch finds no CUDA device here: use the backend auto", found=self.device)
+        super().__init__()
 
     def convolve(self, images: Any, weight: Any, bias: Any) -> Any:
         """See `Torch.convolve`."""

@@ -15,12 +15,14 @@ import numpy.typing as npt
 from numba import njit
 
 from ppyr.errors import ModelError
-from ppyr.models.integer import HEAD_LIMIT, WEIGHT_MAX, Layer
+from ppyr.models.features import ZERO_POINT, Number, clamped
+from ppyr.models.gates import FORGET_SHIFT, GATE_SHIFT, SIGMOID, STATE_SHIFT, STATE_TANH, TANH
+from ppyr.models.integer import ACTIVATION_MAX, HEAD_LIMIT, WEIGHT_MAX, Layer
 
 from .microkernel import BLOCKS, CHOSEN, HEAD, INSTRUCTIONS, PART_BITS, PLAIN, SKIP, layer_block
 
 Bytes = npt.NDArray[np.uint8]
-Number = TypeVar("Number", bound=np.generic)
+Values = TypeVar("Values", bound=np.generic)
 
 #: Channels of a pixel in memory are a multiple of this, so that whole vectors can be written.
 _PITCH = 16
@@ -145,9 +147,9 @@ class Int8:
         found.values[...] = array
         return found
 
-    def sublattice(self, x: FeatureMap, row: int, column: int) -> FeatureMap:
+    def sublattice(self, x: FeatureMap, row: int, column: int, step: int = 2) -> FeatureMap:
         """See `Backend`."""
-        return FeatureMap(x.values[row::2, column::2], None)
+        return FeatureMap(x.values[row::step, column::step], None)
 
     def run(self, prepared: Packed, x: FeatureMap, skip: FeatureMap | None = None) -> FeatureMap:
         """See `Backend`."""
@@ -166,6 +168,42 @@ class Int8:
         layer = weights, rules, vectors, groups, size, parts, zero_point, kind
         _convolve(values, memory, skips, found.values, *layer)
         return found
+
+    def concatenate(self, parts: Sequence[FeatureMap]) -> FeatureMap:
+        """See `Backend`."""
+        height, width, _ = parts[0].values.shape
+        found = FeatureMap.empty(height, width, sum(part.values.shape[2] for part in parts))
+        np.concatenate([part.values for part in parts], axis=2, out=found.values)
+        return found
+
+    def pool(self, x: FeatureMap) -> FeatureMap:
+        """See `Backend`."""
+        height, width, channels = x.values.shape
+        found = FeatureMap.empty(height // 2, width // 2, channels)
+        above, below = (np.maximum(x.values[row::2, ::2], x.values[row::2, 1::2]) for row in (0, 1))
+        np.maximum(above, below, out=found.values)
+        return found
+
+    def enlarge(self, x: FeatureMap) -> FeatureMap:
+        """See `Backend`."""
+        height, width, channels = x.values.shape
+        found = FeatureMap.empty(2 * height, 2 * width, channels)
+        for row, column in np.ndindex(2, 2):
+            found.values[row::2, column::2] = x.values
+        return found
+
+    def gate(self, x: FeatureMap) -> FeatureMap:
+        """See `Backend`."""
+        height, width, channels = x.values.shape
+        found = FeatureMap.empty(height, width, channels // 2)
+        _gate(x.values, found.values)
+        return found
+
+    def cell(self, x: FeatureMap, state: FeatureMap) -> tuple[FeatureMap, FeatureMap]:
+        """See `Backend`."""
+        output, following = (FeatureMap.empty(*state.values.shape) for _ in range(2))
+        _cell(x.values, state.values, output.values, following.values)
+        return output, following
 
     def array(self, tensor: FeatureMap) -> npt.NDArray[np.int16]:
         """See `Backend`."""
@@ -190,7 +228,7 @@ def _rules(layer: Layer) -> npt.NDArray[np.int64]:
     return np.stack((bias, right, (one << right >> 1) - one, one, low, high, left))
 
 
-def _aligned(pieces: Sequence[npt.NDArray[Number]]) -> npt.NDArray[Number]:
+def _aligned(pieces: Sequence[npt.NDArray[Values]]) -> npt.NDArray[Values]:
     """The pieces one after the other, flat, at an aligned address."""
     flat = np.concatenate([piece.ravel() for piece in pieces])
     memory = np.empty(flat.nbytes + _ALIGNMENT, np.uint8)
@@ -250,6 +288,38 @@ def _convolve(
                 layer_block(blocks, kind, place)
             weight += parts * size * size * groups * blocks * 4 * _LANES
             rule += 7 * blocks * 4 * _LANES
+
+
+@njit(nogil=True, cache=True)
+def _gate(x: Bytes, found: Bytes) -> None:
+    """`gates`: tanh(a) sigmoid(b)."""
+    height, width, channels = found.shape
+    for y in range(height):
+        for at in range(width):
+            for channel in range(channels):
+                a, b = x[y, at, channel], x[y, at, channels + channel]
+                found[y, at, channel] = _byte(np.int64(TANH[a]) * SIGMOID[b], GATE_SHIFT)
+
+
+@njit(nogil=True, cache=True)
+def _cell(x: Bytes, state: Bytes, output: Bytes, following: Bytes) -> None:
+    """`gates`: the cell of an LSTM."""
+    height, width, channels = state.shape
+    for y in range(height):
+        for at in range(width):
+            for channel in range(channels):
+                into, keep = x[y, at, channel], x[y, at, channels + channel]
+                out, candidate = x[y, at, 2 * channels + channel], x[y, at, 3 * channels + channel]
+                kept = SIGMOID[keep] * (np.int64(state[y, at, channel]) - ZERO_POINT) << FORGET_SHIFT
+                byte = _byte(kept + np.int64(SIGMOID[into]) * TANH[candidate], STATE_SHIFT)
+                following[y, at, channel] = byte
+                output[y, at, channel] = _byte(np.int64(STATE_TANH[byte]) * SIGMOID[out], GATE_SHIFT)
+
+
+@njit(nogil=True)
+def _byte(value: Number, shift: int) -> Number:
+    """A signed number, shifted with halves rounded upwards, as a byte with the zero point."""
+    return clamped(((value + (1 << shift >> 1)) >> shift) + ZERO_POINT, 0, ACTIVATION_MAX)
 
 
 @njit(nogil=True)

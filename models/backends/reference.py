@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+from ppyr.models.features import ZERO_POINT
+from ppyr.models.gates import FORGET_SHIFT, GATE_SHIFT, SIGMOID, STATE_SHIFT, STATE_TANH, TANH, Table
 from ppyr.models.integer import Layer, round_half_even
 
 Integers = npt.NDArray[np.int64]
@@ -24,9 +28,9 @@ class Reference:
         """See `Backend`."""
         return array.astype(np.int64)
 
-    def sublattice(self, x: Integers, row: int, column: int) -> Integers:
+    def sublattice(self, x: Integers, row: int, column: int, step: int = 2) -> Integers:
         """See `Backend`."""
-        return x[row::2, column::2]
+        return x[row::step, column::step]
 
     def run(self, prepared: Layer, x: Integers, skip: Integers | None = None) -> Integers:
         """See `Backend`."""
@@ -43,6 +47,43 @@ class Reference:
             acc += skip << shift
         return np.clip(round_half_even(acc, shift), *prepared.limits)
 
+    def concatenate(self, parts: Sequence[Integers]) -> Integers:
+        """See `Backend`."""
+        return np.concatenate(parts, axis=2)
+
+    def pool(self, x: Integers) -> Integers:
+        """See `Backend`."""
+        height, width, channels = x.shape
+        largest: Integers = x.reshape(height // 2, 2, width // 2, 2, channels).max((1, 3))
+        return largest
+
+    def enlarge(self, x: Integers) -> Integers:
+        """See `Backend`."""
+        return x.repeat(2, 0).repeat(2, 1)
+
+    def gate(self, x: Integers) -> Integers:
+        """See `Backend`."""
+        a, b = np.split(x, 2, axis=2)
+        return _gated(TANH[a], SIGMOID[b])
+
+    def cell(self, x: Integers, state: Integers) -> tuple[Integers, Integers]:
+        """See `Backend`."""
+        into, keep, out, candidate = np.split(x, 4, axis=2)
+        kept = SIGMOID[keep].astype(np.int64) * (state - ZERO_POINT) << FORGET_SHIFT
+        sums = kept + SIGMOID[into].astype(np.int64) * TANH[candidate]
+        state = _byte(sums, STATE_SHIFT)
+        return _gated(STATE_TANH[state], SIGMOID[out]), state
+
     def array(self, tensor: Integers) -> npt.NDArray[np.int16]:
         """See `Backend`."""
         return tensor.astype(np.int16)
+
+
+def _gated(tanh: Table, sigmoid: Table) -> Integers:
+    return _byte(tanh.astype(np.int64) * sigmoid, GATE_SHIFT)
+
+
+def _byte(value: Integers, shift: int) -> Integers:
+    """Signed numbers, shifted with halves rounded upwards, as bytes with the zero point."""
+    rounded: Integers = np.clip((value + (1 << shift >> 1) >> shift) + ZERO_POINT, 0, 255)
+    return rounded
