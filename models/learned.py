@@ -1,9 +1,9 @@
-"""The arithmetic of training: networks of `arithmetic` in PyTorch, in float or rounded as the integers are."""
+"""The arithmetic of training: networks of `arithmetic` in PyTorch, in float or rounded as integers are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,7 @@ class Learned(nn.Module):
         self.convolutions = nn.ModuleDict()
         for name, spec in specs.items():
             conv = Conv(spec.inputs, spec.outputs, spec.size, KIND_BITS[spec.takes])
-            gain = "relu" if spec.gives is Kind.RECTIFIED else "linear"
+            gain: Literal["relu", "linear"] = "relu" if spec.gives is Kind.RECTIFIED else "linear"
             nn.init.kaiming_normal_(conv.matrix, nonlinearity=gain)
             with torch.no_grad():
                 conv.matrix.mul_(0.2 if spec.skip else 0.05 if spec.gives is Kind.HEAD else 1)

@@ -1,0 +1,1 @@
+"""Conditional gated PixelCNN (van den Oord et al. 2016) as a family of models: exact, and in files."""

@@ -1,0 +1,99 @@
+"""The gated PixelCNN in training."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ppyr.models.features import ZERO_POINT, ByteArray
+from ppyr.models.grid import MEAN_BITS
+from ppyr.models.learned import Learned
+from ppyr.models.mixture_likelihood import mixture_bits, steps_of
+from ppyr.models.quantization import STREAM_BITS
+
+from .features import anchors, everywhere, look
+from .network import PixelCnnConfig
+
+
+class PixelBatch(NamedTuple):
+    """Images as a PixelCNN sees them, float32 tensors of integers.
+
+    Attributes:
+        pixels: features, (B, 3 P + 1, h, w).
+        anchors: in sample values, (B, P, h, w).
+        samples: (B, P, h, w).
+        given: (B, D, 1, 1) or (B, D, h, w), None where there is nothing.
+    """
+
+    pixels: Tensor
+    anchors: Tensor
+    samples: Tensor
+    given: Tensor | None
+
+
+def pixel_batch(images: ByteArray, bits: int, given: ByteArray | None = None) -> PixelBatch:
+    """A batch of images (B, h, w, P), given with bytes (B, D) or (B, h, w, D)."""
+    height, width = images.shape[1:3]
+    places = everywhere(height, width)
+    seen = np.stack([look(image, *places, bits) for image in images])
+    guesses = np.stack([anchors(image, *places) for image in images])
+
+    def tensor(array: npt.NDArray[np.integer]) -> Tensor:
+        shaped = array.reshape(len(images), height, width, -1)
+        return torch.from_numpy(shaped.astype(np.float32)).permute(0, 3, 1, 2)
+
+    with_bytes = None
+    if given is not None:
+        mapped = given if given.ndim == 4 else given[:, np.newaxis, np.newaxis]
+        with_bytes = torch.from_numpy(mapped.astype(np.float32)).permute(0, 3, 1, 2)
+    return PixelBatch(tensor(seen), tensor(guesses) / 2**MEAN_BITS, tensor(images), with_bytes)
+
+
+class PixelCnnNet(nn.Module):
+    """A gated PixelCNN whose mixtures are trained."""
+
+    def __init__(self, config: PixelCnnConfig, bits: int) -> None:
+        super().__init__()
+        self.config, self.bits = config, bits
+        self.learned = Learned(config.specs())
+        self._begin()
+
+    def _begin(self) -> None:
+        """Heads that begin with even weights, and means that are spread over anchors and samples."""
+        head, top = self.config.head, (1 << self.bits) - 1
+        free = head.components - head.anchored
+        step = top / max(free, 1)
+        means = [0.0] * head.anchored + [step * (number + 0.5) for number in range(free)]
+        scales = [4.0 + 24.0 * number / max(head.anchored, 1) for number in range(head.anchored)]
+        scales += [4 * float(np.log2(max(step / 2, 1) * 16))] * free
+        logits, pairs = [0.0] * head.components * head.planes, [0.0] * head.parts[3]
+        start = torch.tensor([*logits, *means * head.planes, *scales * head.planes, *pairs])
+        units = torch.tensor([2.0 ** -bits for bits in head.bits])
+        units[head.parts[0] : sum(head.parts[:2])] *= 2.0**MEAN_BITS
+        with torch.no_grad():
+            self.learned.conv("head").bias.copy_(start * units)
+
+    def set_quantize(self, on: bool) -> None:
+        """Switch rounding of weights and activations on or off."""
+        self.learned.set_quantize(on)
+
+    def steps(self, batch: PixelBatch) -> Tensor:
+        """What the head says, in its integer steps, (B, outputs, h, w)."""
+        unit = 2.0**-STREAM_BITS
+        given = None
+        if batch.given is not None:
+            size = batch.pixels.shape[2:]
+            given = ((batch.given - ZERO_POINT) * unit).expand(-1, -1, *size)
+        said = self.config.evaluate(self.learned, (batch.pixels - ZERO_POINT) * unit, given)
+        return steps_of(said.float(), self.config.head, quantize=self.learned.quantize)
+
+    def forward(self, batch: PixelBatch) -> Tensor:
+        """Information of all samples but each image's first pixel, in bits, (B, P, h, w) with 0 for that."""
+        found = mixture_bits(self.steps(batch), batch.anchors, batch.samples, self.config.head, self.bits)
+        kept = torch.ones_like(found)
+        kept[:, :, 0, 0] = 0
+        return found * kept

@@ -1,0 +1,153 @@
+"""The gated PixelCNN: every pixel's mixture from the pixels before it, in rows from the top.
+
+Source: Conditional Image Generation with PixelCNN Decoders, van den Oord et al. 2016, section 2. A vertical
+stack sees the rows above, without a blind spot; a horizontal one the pixels to the left, and the vertical
+stack, and is residual. Each layer ends in a gate, and sees what the image is given with: a vector, or a map::
+
+    vertical    v --2x3--> (+ given) ---------------> gate --> v
+                              | 1x1
+    horizontal  h --1x2--> (+ given) --> gate --1x1--> + --> h        h of the last layer --1x1--1x1--> mixtures
+
+Masked convolutions are layers over the pixels that they see, `Arithmetic.taps`. R, G and B of a pixel share
+one evaluation: `mixture` makes the later ones depend on those before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from ppyr.errors import ModelError
+from ppyr.models.arithmetic import Arithmetic, Kind, LayerSpec, Map, Offsets
+from ppyr.models.mixture import MixtureHead
+
+#: What the first layer of the vertical stack and the others see, and the same of the horizontal stack.
+FIRST_ABOVE: Offsets = tuple((row, column) for row in (-2, -1) for column in range(-2, 3))
+ABOVE: Offsets = tuple((row, column) for row in (-1, 0) for column in range(-1, 2))
+FIRST_LEFT: Offsets = ((0, -2), (0, -1))
+LEFT: Offsets = ((0, -1), (0, 0))
+
+
+@dataclass(frozen=True)
+class PixelCnnConfig:
+    """Sizes of a gated PixelCNN.
+
+    Attributes:
+        side_bits: images of at most 2^side_bits pixels a side are coded, 1..10.
+        planes: channels that it sees of a pixel, 1 or 3.
+        width: channels of the stacks.
+        layers: of the stacks.
+        components: of a mixture.
+        anchored: see `MixtureHead`.
+        classes: labels that an image can be given with.
+        code: numbers of a vector that an image is given with.
+        map_channels: of a map that an image is given with.
+
+    Raises:
+        ModelError: a number is out of range.
+    """
+
+    side_bits: int = 5
+    planes: int = 1
+    width: int = 32
+    layers: int = 6
+    components: int = 10
+    anchored: int = 5
+    classes: int = 0
+    code: int = 0
+    map_channels: int = 0
+
+    def __post_init__(self) -> None:
+        limits = {
+            "side_bits": (1, 10),
+            "width": (1, 256),
+            "layers": (1, 64),
+            "classes": (0, 255),
+            "code": (0, 256),
+            "map_channels": (0, 256),
+        }
+        for name, (low, high) in limits.items():
+            if not low <= (found := getattr(self, name)) <= high:
+                raise ModelError(
+                    f"a PixelCNN with {name} = {found}: {low} to {high} are possible",
+                    expected=range(low, high + 1),
+                    found=found,
+                )
+        _ = self.head
+
+    @property
+    def head(self) -> MixtureHead:
+        """How its head says mixtures."""
+        return MixtureHead(self.components, self.planes, self.anchored)
+
+    @property
+    def features(self) -> int:
+        """Channels of what it sees of a pixel."""
+        return 3 * self.planes + 1
+
+    @property
+    def given(self) -> int:
+        """Channels of what an image is given with."""
+        return self.classes + self.code + self.map_channels
+
+    @property
+    def slope(self) -> int:
+        """How many pixels ahead the row above has to be: further than a pixel's features reach."""
+        reach = max(column for _, column in FIRST_ABOVE) + (self.layers - 1) * max(c for _, c in ABOVE)
+        return reach + 1
+
+    @property
+    def settings(self) -> npt.NDArray[np.int32]:
+        """The numbers in their order, as a model's tensor."""
+        return np.array(astuple(self), np.int32)
+
+    @classmethod
+    def of(cls, settings: npt.NDArray[np.int32]) -> PixelCnnConfig:
+        """The sizes that a model's tensor tells.
+
+        Raises:
+            ModelError: they are none.
+        """
+        if settings.shape != (count := len(fields(cls)),):
+            raise ModelError(
+                f"the settings of the PixelCNN are of shape {settings.shape}: get or export the model again",
+                expected=(count,),
+                found=settings.shape,
+            )
+        return cls(*settings.tolist())
+
+    def specs(self) -> dict[str, LayerSpec]:
+        """The layers by name."""
+        width, given = self.width, self.given
+        found = {}
+        for number in range(self.layers):
+            above, left = (FIRST_ABOVE, FIRST_LEFT) if number == 0 else (ABOVE, LEFT)
+            seen = width if number else self.features
+            found[f"vertical_{number}"] = LayerSpec(len(above) * seen + given, 2 * width)
+            found[f"horizontal_{number}"] = LayerSpec(len(left) * seen + 2 * width + given, 2 * width)
+            found[f"residual_{number}"] = LayerSpec(width, width, skip=number > 0)
+        found["last"] = LayerSpec(width, 2 * width, gives=Kind.RECTIFIED)
+        found["head"] = LayerSpec(2 * width, self.head.outputs, takes=Kind.RECTIFIED, gives=Kind.HEAD)
+        return found
+
+    def evaluate(self, arithmetic: Arithmetic[Map], pixels: Map, given: Map | None = None) -> Map:
+        """What the head says of every pixel, from what is seen of the pixels before it.
+
+        `pixels` has `features` channels, and `given`, as large, `given` channels.
+        """
+
+        def layer(name: str, *inputs: Map) -> Map:
+            parts = inputs if given is None else (*inputs, given)
+            return arithmetic.layer(name, parts[0] if len(parts) == 1 else arithmetic.concatenate(*parts))
+
+        v = layer("vertical_0", arithmetic.taps(pixels, FIRST_ABOVE))
+        h = layer("horizontal_0", arithmetic.taps(pixels, FIRST_LEFT), v)
+        vertical, horizontal = arithmetic.gate(v), arithmetic.layer("residual_0", arithmetic.gate(h))
+        for number in range(1, self.layers):
+            v = layer(f"vertical_{number}", arithmetic.taps(vertical, ABOVE))
+            h = layer(f"horizontal_{number}", arithmetic.taps(horizontal, LEFT), v)
+            vertical = arithmetic.gate(v)
+            horizontal = arithmetic.layer(f"residual_{number}", arithmetic.gate(h), horizontal)
+        return arithmetic.layer("head", arithmetic.layer("last", horizontal))
