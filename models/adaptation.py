@@ -28,9 +28,9 @@ from .features import PLANES, ByteArray
 from .integer import Layer, weight_limit
 from .likelihood import ALPHABET, TOTAL, bits
 from .network import SPREAD_BITS, StageNet
-from .quantization import Conv, straight_through
 from .prediction import CODING_ORDER
 from .predictor import layer_rules
+from .quantization import Conv, straight_through
 from .search import Search
 from .weights import GAIN_BITS, STAGES, Weights
 

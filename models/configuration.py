@@ -24,38 +24,21 @@ from ppyr.errors import ConfigurationError
 
 from .data import Augmentation
 from .network import NetworkConfig
+from .optimization import Schedule
 from .weights import STAGES
 
 FOLDER = Path(__file__).parent / "configurations"
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(Schedule):
     """The settings of one network's training.
 
-    Muon with `learning_rate` trains the weights, AdamW with `bias_rate` the biases. Both rates rise in the
-    first `warmup_steps` of the `steps` and fall as a cosine; the last `integer_part` of the steps trains the
-    rounded network. What is validated and exported is the exponential moving average of the weights, of which
-    each step keeps the part `averaging`.
-
     `begin_with` names another network of the same run whose trained weights this one begins with.
-
-    `autocast` is torch's bfloat16 autocast. In these convolutions it is slower than float32 on the two-core
-    machine where the shipped model was trained (torch 2.13.0), and faster on GPUs.
     """
 
-    steps: int
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
-    learning_rate: float = 4e-3
-    momentum: float = 0.9
-    weight_decay: float = 0.01
-    bias_rate: float = 2.5e-3
-    warmup_steps: int = 50
-    integer_part: float = 0.2
-    averaging: float = 0.998
-    seed: int = 1
-    autocast: bool = False
     begin_with: str = ""
 
 

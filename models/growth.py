@@ -14,8 +14,8 @@ from torch import nn
 from ppyr.errors import ConfigurationError
 
 from .network import NetworkConfig, StageNet
-from .quantization import Conv
 from .predictor import ends_block
+from .quantization import Conv
 
 
 def grown(net: StageNet, config: NetworkConfig) -> StageNet:

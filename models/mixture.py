@@ -73,9 +73,7 @@ class MixtureHead:
     @property
     def bits(self) -> tuple[int, ...]:
         """Binary digits after the point of each output."""
-        return tuple(
-            bits for bits, count in zip(OUTPUT_BITS, self.parts, strict=True) for _ in range(count)
-        )
+        return tuple(bits for bits, count in zip(OUTPUT_BITS, self.parts, strict=True) for _ in range(count))
 
     def components_of(
         self, plane: int, said: npt.NDArray[np.int16], anchors: Integers, residuals: Integers

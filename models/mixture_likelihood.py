@@ -29,7 +29,7 @@ def mixture_bits(steps: Tensor, anchors: Tensor, samples: Tensor, head: MixtureH
         bits: of a sample; 0 and 2^bits - 1 have all the probability beyond them.
     """
     alphabet = 1 << bits
-    logits, means, scales, couplings = steps.split(head.parts, 1)
+    logits, means, scales, couplings = torch.split(steps, list(head.parts), 1)
     residuals = samples - anchors
     anchored = (torch.arange(head.components, device=steps.device) < head.anchored).view(-1, 1, 1)
     found = []

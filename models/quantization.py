@@ -73,6 +73,7 @@ class Activation(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, unit: float, low: int, quantize: bool) -> Tensor:
+        """Elementwise."""
         ctx.save_for_backward(x)
         ctx.limits = (low * unit, (low + ACTIVATION_MAX) * unit)
         x = x.clamp(*ctx.limits)
@@ -80,5 +81,6 @@ class Activation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        """That of the clamp."""
         (x,) = ctx.saved_tensors
         return torch.ops.aten.hardtanh_backward(grads[0], x, *ctx.limits), None, None, None

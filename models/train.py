@@ -7,17 +7,13 @@ The networks of a model are independent given the image (teacher forcing), so ea
 from __future__ import annotations
 
 import json
-import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from torch import optim
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from ppyr.errors import ModelError
@@ -30,6 +26,7 @@ from .export import averaged, network, provenance
 from .features import ByteArray
 from .growth import grown
 from .network import StageNet
+from .optimization import Optimization
 from .prediction import CODING_ORDER
 from .weights import STAGES, Weights
 
@@ -48,7 +45,6 @@ VALIDATION_SIDE = 512
 #: The same of graphics, for the finest stage; smaller ones than `TRAINING_SIDE` train no coarser stage.
 GRAPHICS_SIDE = 128
 
-GRADIENT_LIMIT = 5.0
 REPORTS = 25
 LONGEST_REPORT = 300.0
 
@@ -171,72 +167,25 @@ def _resume(run: Run, path: Path, origin: dict[str, Any]) -> None:
     run.resume(found)
 
 
-class Run:
-    """A training run: its network, the network's average, optimizers, steps done and seconds spent.
-
-    Args:
-        net: what is trained.
-        config: the run's settings; the network's sizes are those of `net`.
-        device: "cpu" or "cuda".
-    """
-
-    def __init__(self, net: StageNet, config: TrainingConfig, device: str = "cpu") -> None:
-        self.net, self.config, self.device = net, config, device
-        self.step, self.spent = 0, 0.0
-        self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
-        self.average = AveragedModel(self.net, multi_avg_fn=average)
-        self.optimizers = _optimizers(self.net, config)
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the run."""
-        return {
-            "network": self.average.module.state_dict(),
-            "trained": self.net.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "step": self.step,
-            "spent": self.spent,
-        }
-
-    def resume(self, found: Checkpoint) -> None:
-        """Go on where a checkpoint was written."""
-        self.average.module.load_state_dict(found.network)
-        self.average.n_averaged.fill_(found.step)
-        self.net.load_state_dict(found.trained)
-        for optimizer, state in zip(self.optimizers, found.optimizers, strict=True):
-            optimizer.load_state_dict(state)
-        self.step, self.spent = found.step, found.spent
+class Run(Optimization):
+    """The optimization of a stage's network."""
 
     def advance(self, batches: Iterator[Batch]) -> float:
         """One step on the next batch; returns its loss in bits per dimension."""
-        began = time.monotonic()
-        part = self.step / self.config.steps
-        self.net.set_quantize(part >= 1 - self.config.integer_part)
-        for optimizer, rate in zip(
-            self.optimizers, (self.config.learning_rate, self.config.bias_rate), strict=True
-        ):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * self._schedule(part)
-        coarse, phases = self._moved(next(batches))
-        with self._autocast():
-            loss = self.net(coarse, phases).sum() / _samples(phases)
-        self.net.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), GRADIENT_LIMIT)
-        for optimizer in self.optimizers:
-            optimizer.step()
-        self.average.update_parameters(self.net)
-        value = float(loss.detach())
-        self.step += 1
-        self.spent += time.monotonic() - began
-        return value
+
+        def loss() -> torch.Tensor:
+            coarse, phases = self._moved(next(batches))
+            with self.autocast():
+                bits: torch.Tensor = self.net(coarse, phases).sum()
+            return bits / _samples(phases)
+
+        return self.descend(loss)
 
     def validate(self, batches: Sequence[Batch]) -> list[float]:
         """Bits per dimension of the three phases, and of all, under the averaged network."""
-        net = cast(StageNet, self.average.module)
-        net.set_quantize(self.net.quantize)
+        net = self.averaged()
         total, count = torch.zeros(12, dtype=torch.float64), 0
-        with torch.no_grad(), self._autocast():
+        with torch.no_grad(), self.autocast():
             for batch in batches:
                 coarse, phases = self._moved(batch)
                 total += net(coarse, phases).double().cpu()
@@ -244,34 +193,10 @@ class Run:
         by_phase = total.view(3, 4).sum(1) / (count / 3)
         return [round(float(x), 4) for x in (*by_phase, total.sum() / count)]
 
-    def _schedule(self, part: float) -> float:
-        warm = min(1.0, (self.step + 1) / max(1, self.config.warmup_steps))
-        fall = 0.5 * (1 + math.cos(math.pi * part))
-        return warm * (0.01 + 0.99 * fall)
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device, torch.bfloat16, enabled=self.config.autocast)
-
     def _moved(self, batch: Batch) -> Batch:
         coarse, phases = batch
         to = self.device
         return coarse.to(to), {p: (a.to(to), b.to(to), c.to(to)) for p, (a, b, c) in phases.items()}
-
-
-def _optimizers(net: StageNet, config: TrainingConfig) -> tuple[optim.Optimizer, optim.Optimizer]:
-    """Muon (Jordan et al. 2024) for the matrices of weights, AdamW for the biases."""
-    matrices = [parameter for parameter in net.parameters() if parameter.ndim == 2]
-    biases = [parameter for parameter in net.parameters() if parameter.ndim == 1]
-    return (
-        optim.Muon(
-            matrices,
-            lr=config.learning_rate,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            adjust_lr_fn="match_rms_adamw",
-        ),
-        optim.AdamW(biases, lr=config.bias_rate, weight_decay=0.0),
-    )
 
 
 def _samples(phases: dict[str, PhaseTensors]) -> int:

@@ -37,10 +37,12 @@ def test_a_network_has_what_all_have_and_its_own(tmp_path: Path) -> None:
     found = read(tmp_path, text)
     assert tuple(found) == STAGES
     gray, narrow = Augmentation(gray=1.0), NetworkConfig(width=32, trunk_blocks=1)
-    assert found["finest"] == TrainingConfig(60, narrow, gray)
+    assert found["finest"] == TrainingConfig(steps=60, network=narrow, augmentation=gray)
     deep = NetworkConfig(width=32, trunk_blocks=3)
-    assert found["next"] == TrainingConfig(60, deep, gray, seed=7, begin_with="rest")
-    assert found["rest"] == TrainingConfig(5, narrow, gray, autocast=True)
+    assert found["next"] == TrainingConfig(
+        steps=60, network=deep, augmentation=gray, seed=7, begin_with="rest"
+    )
+    assert found["rest"] == TrainingConfig(steps=5, network=narrow, augmentation=gray, autocast=True)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from ppyr.geometry import shapes
-from ppyr.models.backends import Backend, Tensor, backend
+from ppyr.models.backends import Tensor, backend
+from ppyr.models.backends.floating import Torch
 from ppyr.models.data import stage_batch
 from ppyr.models.features import PHASES
-from ppyr.models.integer import Layer
 from ppyr.models.network import HEAD_BITS
 from ppyr.models.prediction import CODING_ORDER
 from ppyr.models.predictor import Model, Predictor
@@ -26,38 +26,26 @@ from .random_model import random_network, random_weights
 WEIGHTS = random_weights()
 
 
-class Recorder:
+class Recorder(Torch):
     """A backend that keeps what goes in and what comes out."""
 
-    name = "recorder"
-    threaded = False
-
-    def __init__(self, runner: Backend) -> None:
-        self.runner = runner
+    def __init__(self) -> None:
+        super().__init__()
         self.features: list[npt.NDArray[np.uint8]] = []
         self.heads: list[npt.NDArray[np.int16]] = []
 
-    def prepare(self, layer: Layer) -> Any:
-        return self.runner.prepare(layer)
-
     def tensor(self, array: npt.NDArray[np.uint8]) -> Tensor:
         self.features.append(array)
-        return self.runner.tensor(array)
-
-    def run(self, prepared: Any, x: Tensor, skip: Tensor | None = None) -> Tensor:
-        return self.runner.run(prepared, x, skip)
-
-    def sublattice(self, x: Tensor, row: int, column: int) -> Tensor:
-        return self.runner.sublattice(x, row, column)
+        return super().tensor(array)
 
     def array(self, tensor: Tensor) -> npt.NDArray[np.int16]:
-        self.heads.append(self.runner.array(tensor))
+        self.heads.append(super().array(tensor))
         return self.heads[-1]
 
 
 def decoded(image: npt.NDArray[np.uint8], levels_above: int) -> Recorder:
     """What the backend sees of the last factor of two of `image`, with `levels_above` finer ones to come."""
-    recorder = Recorder(backend("torch"))
+    recorder = Recorder()
     half, columns = split(image, 1, 8)
     quarter, rows = split(half, 0, 8)
     walk = Predictor(Model(WEIGHTS, recorder), 2 + levels_above)

@@ -46,8 +46,9 @@ def anchors(image: ByteArray, rows: Positions, columns: Positions) -> Integers:
     for n in range(len(rows)):
         y, x = rows[n], columns[n]
         for plane in range(planes):
+            guess = np.int64(0)
             if y == 0 and x == 0:
-                guess = 0
+                pass
             elif y == 0:
                 guess = np.int64(image[y, x - 1, plane])
             elif x == 0:

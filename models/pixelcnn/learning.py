@@ -72,7 +72,7 @@ class PixelCnnNet(nn.Module):
         scales += [4 * float(np.log2(max(step / 2, 1) * 16))] * free
         logits, pairs = [0.0] * head.components * head.planes, [0.0] * head.parts[3]
         start = torch.tensor([*logits, *means * head.planes, *scales * head.planes, *pairs])
-        units = torch.tensor([2.0 ** -bits for bits in head.bits])
+        units = torch.tensor([2.0**-bits for bits in head.bits])
         units[head.parts[0] : sum(head.parts[:2])] *= 2.0**MEAN_BITS
         with torch.no_grad():
             self.learned.conv("head").bias.copy_(start * units)

@@ -6,7 +6,7 @@ stack, and is residual. Each layer ends in a gate, and sees what the image is gi
 
     vertical    v --2x3--> (+ given) ---------------> gate --> v
                               | 1x1
-    horizontal  h --1x2--> (+ given) --> gate --1x1--> + --> h        h of the last layer --1x1--1x1--> mixtures
+    horizontal  h --1x2--> (+ given) --> gate --1x1--> + --> h      the last h --1x1--1x1--> mixtures
 
 Masked convolutions are layers over the pixels that they see, `Arithmetic.taps`. R, G and B of a pixel share
 one evaluation: `mixture` makes the later ones depend on those before.
