@@ -61,7 +61,7 @@ def test_a_network_has_what_all_have_and_its_own(tmp_path: Path) -> None:
         ("steps = 1\nbegin_with = 1", "finest, begin_with: 1 is no network"),
         ("steps = 1\nnetwork = 48", "finest, network: 48 is no NetworkConfig"),
         ("steps = 1\nnext = 48", "mine.toml: next has to be a table"),
-        ("steps = 1\n[second]", "finest: second is no setting: use some of steps, network, "),
+        ("steps = 1\n[second]", "finest: second is no setting: use some of steps, "),
         ("steps = 1\n[rest.network]\ndepth = 2", "rest, network: depth is no setting: use some of width, "),
         ("steps = 1\n[rest.network]\nwidth = 0", "widths are 1 or more"),
     ],
