@@ -42,8 +42,8 @@ def pictures(args: argparse.Namespace) -> dict[str, Callable[[], Image]]:
     """The chosen images by name, each to be read by a call."""
     found = [Path(file) for file in files(args.folder)[:: args.every]]
     if not args.mosaic:
-        return {path.relative_to(args.folder).as_posix(): partial(_pixels, path) for path in found}
-    large = [path for path in found if all(np.greater_equal(_pixels(path).shape[:2], PIECE))]
+        return {path.relative_to(args.folder).as_posix(): partial(rgb_pixels, path) for path in found}
+    large = [path for path in found if all(np.greater_equal(rgb_pixels(path).shape[:2], PIECE))]
     return {
         f"mosaic {number}": partial(mosaic, large[number :: args.mosaic], SIDE)
         for number in range(args.mosaic)
@@ -65,12 +65,12 @@ def mosaic(sources: Sequence[Path], side: int) -> Image:
     places = [(y, x) for y in range(0, side, PIECE[0]) for x in range(0, side, PIECE[1])]
     for number, (y, x) in enumerate(places):
         room = image[y : y + PIECE[0], x : x + PIECE[1]]
-        piece = _pixels(sources[number * len(sources) // len(places)])
+        piece = rgb_pixels(sources[number * len(sources) // len(places)])
         room[...] = piece[: room.shape[0], : room.shape[1]]
     return image
 
 
-def _pixels(path: Path) -> Image:
+def rgb_pixels(path: Path) -> Image:
     """Pixels (H, W, 3) of a file.
 
     Raises:
