@@ -101,10 +101,8 @@ class PixelCnnCoder:
             )
         seen = np.repeat(image, self.config.planes // channels, axis=2)
         mapped = None if given is None else np.broadcast_to(given, (height, width, given.shape[-1]))
-        evaluated = (
-            self._at_once(seen, bits, mapped) if known else self._one_by_one(seen, image, bits, mapped)
-        )
-        for rows, columns, said in evaluated:
+        found = self._at_once(seen, bits, mapped) if known else self._in_turn(seen, image, bits, mapped)
+        for rows, columns, said in found:
             guesses, order = anchors(seen, rows, columns), tuple(range(channels))
             yield Front(rows, columns, order, image, self.config.head, said, guesses, bits)
 
@@ -112,15 +110,13 @@ class PixelCnnCoder:
         """One front of all pixels of an image, all of which are known."""
         height, width, _ = seen.shape
         pixels = look(seen, *everywhere(height, width), bits).reshape(height, width, -1)
-        tensor = self._runner.tensor
-        said = self.config.evaluate(
-            self._arithmetic, tensor(pixels), None if given is None else tensor(given)
-        )
+        there = None if given is None else self._runner.tensor(given)
+        said = self.config.evaluate(self._arithmetic, self._runner.tensor(pixels), there)
         steps = fronts(height, width, self.config.slope)
         rows, columns = (np.concatenate(parts)[1:] for parts in zip(*steps, strict=True))
         yield rows, columns, self._runner.array(said)[rows, columns]
 
-    def _one_by_one(
+    def _in_turn(
         self, seen: ByteArray, image: ByteArray, bits: int, given: ByteArray | None
     ) -> Iterator[_Said]:
         """Front by front; after each its pixels are known."""
@@ -128,11 +124,11 @@ class PixelCnnCoder:
         wave = _Wave(self._arithmetic, self._runner, height, width)
         pixels = wave.empty(self.config.features)
         there = None if given is None else wave.filled(given)
-        for rows, columns in fronts(height, width, self.config.slope, self.config.layers - 1):
-            said = wave.evaluate(self.config, pixels, there, rows, columns)
-            inside = columns >= 0
-            rows, columns = rows[inside], columns[inside]
-            if columns.any() or rows.any():
+        for places in fronts(height, width, self.config.slope, self.config.layers - 1):
+            said = wave.evaluate(self.config, pixels, there, *places)
+            inside = places[1] >= 0
+            rows, columns = (place[inside] for place in places)
+            if rows.any() or columns.any():
                 yield rows, columns, said[inside]
             seen[rows, columns] = image[rows, columns]
             pixels.put(look(seen, rows, columns, bits), rows, columns)
@@ -143,7 +139,8 @@ def fronts(height: int, width: int, slope: int, ahead: int = 0) -> Iterator[tupl
     for number in range(-ahead, width + slope * (height - 1)):
         first, last = max(0, -(-(number - width + 1) // slope)), min(height - 1, (number + ahead) // slope)
         rows = np.arange(first, last + 1, dtype=np.int64)
-        yield rows, number - slope * rows
+        if len(rows):
+            yield rows, number - slope * rows
 
 
 class _Kept:
@@ -162,7 +159,7 @@ class _Kept:
         """See `Arithmetic`; (n, C * offsets), anything for pixels that are not in the map."""
         down, across = np.array(offsets).T
         columns = columns.clip(0, self._width - 1)[:, np.newaxis] + _EDGE
-        found = self._values[rows[:, np.newaxis] + _EDGE + down, columns + across]
+        found: ByteArray = self._values[rows[:, np.newaxis] + _EDGE + down, columns + across]
         return found.reshape(len(rows), -1)
 
 
@@ -199,8 +196,8 @@ class _Wave:
     ) -> npt.NDArray[np.int16]:
         """What the head says of the pixels of a front, (n, P)."""
         self._next, self._rows, self._columns = 0, rows, columns
-        said = config.evaluate(self, pixels, given)
-        assert isinstance(said, _Part)
+        arithmetic: Any = self  # what it takes, maps that are kept, is not what it gives
+        said: _Part = config.evaluate(arithmetic, pixels, given)
         return self._runner.array(said.tensor)[0]
 
     def taps(self, x: _Part | _Kept, offsets: Offsets, ahead: int = 0) -> _Part:

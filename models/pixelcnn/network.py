@@ -35,7 +35,7 @@ class PixelCnnConfig:
     """Sizes of a gated PixelCNN.
 
     Attributes:
-        side_bits: images of at most 2^side_bits pixels a side are coded, 1..10.
+        side_bits: images of at most 2^side_bits pixels a side are coded, 4..10.
         planes: channels that it sees of a pixel, 1 or 3.
         width: channels of the stacks.
         layers: of the stacks.
@@ -61,7 +61,7 @@ class PixelCnnConfig:
 
     def __post_init__(self) -> None:
         limits = {
-            "side_bits": (1, 10),
+            "side_bits": (4, 10),
             "width": (1, 256),
             "layers": (1, 64),
             "classes": (0, 255),
