@@ -198,7 +198,8 @@ class _Wave:
         self._next, self._rows, self._columns = 0, rows, columns
         arithmetic: Any = self  # what it takes, maps that are kept, is not what it gives
         said: _Part = config.evaluate(arithmetic, pixels, given)
-        return self._runner.array(said.tensor)[0]
+        wide: npt.NDArray[np.int16] = self._runner.array(said.tensor)[0]
+        return wide
 
     def taps(self, x: _Part | _Kept, offsets: Offsets, ahead: int = 0) -> _Part:
         """See `Arithmetic`."""
