@@ -155,21 +155,22 @@ class PyramidConfig:
     strides: tuple[int, ...] = (4, 4, 2, 2)
 
     def __post_init__(self) -> None:
-        possible = {"width": range(1, 257), "hidden": range(1, 257)}
-        possible |= {"depths": range(1, 5), "strides": (2, 4)}
-        for name, values in possible.items():
+        limits = {"width": (1, 256), "hidden": (1, 256), "depths": (1, 4), "strides": (1, 4)}
+        for name, (low, high) in limits.items():
             found = getattr(self, name)
-            if any(value not in values for value in (found if isinstance(found, tuple) else (found,))):
+            sizes = found if isinstance(found, tuple) else (found,)
+            if not all(low <= size <= high for size in sizes) or (name == "strides" and 3 in sizes):
                 raise ModelError(
-                    f"PixelPyramids with {name} = {found}: {values} are possible",
-                    expected=values,
+                    f"PixelPyramids with {name} = {found}: {low} to {high} are possible, and no stride of 3",
+                    expected=(low, high),
                     found=found,
                 )
         if not 2 <= len(self.depths) == len(self.strides) <= 16:
+            counts = len(self.depths), len(self.strides)
             raise ModelError(
-                f"PixelPyramids with {len(self.depths)} depths and {len(self.strides)} strides: one of each for "
-                "2 to 16 networks is possible",
-                found=(len(self.depths), len(self.strides)),
+                f"PixelPyramids with {counts[0]} depths and {counts[1]} strides: one of each for 2 to 16 "
+                "networks is possible",
+                found=counts,
             )
         _ = self.head
 
