@@ -340,8 +340,28 @@ def samples(results: Path) -> str:
     )
 
 
+def datasets(results: Path) -> str:
+    """Parts of the sets of small images, and how their digests begin."""
+    found = load(results / "datasets.json") or {"sets": {}}
+    rows = [
+        (
+            name,
+            part,
+            f"{about['images']:,}",
+            " x ".join(map(str, about["shape"])) if about["shape"] else "of many sizes",
+            str(about["bits"]),
+            f"{about['samples']:,}",
+            f"`{about['sha256'][:16]}`",
+        )
+        for name, parts in found["sets"].items()
+        for part, about in parts.items()
+    ]
+    return _table(("set", "part", "images", "shape", "bits", "samples", "SHA-256"), rows)
+
+
 BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
     "README.md": {"density": density, "memory": memory_sentence, "speed": speedtables.kodak},
+    "docs/datasets.md": {"datasets": datasets},
     "docs/effort.md": {"collections": collections, "efforts": efforts},
     "docs/graphics.md": {"graphics": graphics},
     "docs/images.md": {"samples": samples},

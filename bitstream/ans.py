@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from .mixtures import BETWEEN, LOGISTIC, MEAN_DIGITS, REACH, SLOPE_DIGITS, SLOPES, Mixtures
 from .tables import (
     ALPHABET,
     BUCKET_DIGITS,
@@ -25,6 +26,7 @@ from .tables import (
 
 Words = npt.NDArray[np.uint32]
 _State = npt.NDArray[np.uint64]
+_MixtureArrays = tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32], npt.NDArray[np.uint8], np.int64]
 
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _HALF, _SYMBOLS = np.uint64(ALPHABET // 2), np.uint64(ALPHABET)
@@ -32,6 +34,7 @@ _PRECISION, _TOTAL, _BUCKET = np.uint64(PRECISION), np.uint64(1 << PRECISION), n
 _WORD, _LEAST = np.uint64(32), np.uint64(1 << 32)
 #: A state x with x >> _FULL >= F has no room for a symbol of the frequency F.
 _FULL = np.uint64(64 - PRECISION)
+_HALF_SAMPLE, _FRACTION = np.int64(1 << MEAN_DIGITS - 1), np.int64((1 << BETWEEN) - 1)
 
 
 class AnsStack:
@@ -74,6 +77,16 @@ class AnsStack:
         return symbols, self._known(
             _pop(self._words, self._state, self._tables.lookup, symbols, table_numbers, centres)
         )
+
+    def push_mixtures(self, samples: Symbols, mixtures: Mixtures) -> int:
+        """See `Stack`."""
+        self._reserve(len(samples))
+        return int(_push_mixtures(self._words, self._state, samples, *_arrays(mixtures)))
+
+    def pop_mixtures(self, mixtures: Mixtures) -> tuple[Symbols, int]:
+        """See `Stack`."""
+        samples = np.empty(len(mixtures.weights), np.uint8)
+        return samples, int(_pop_mixtures(self._words, self._state, samples, *_arrays(mixtures)))
 
     def push_raw(self, values: npt.NDArray[np.uint16], bits: npt.NDArray[np.uint8]) -> int:
         """See `Stack`."""
@@ -241,6 +254,101 @@ def _find_folded(
     else:
         start, stop = np.uint64(starts[number, symbol]), np.uint64(starts[number, symbol + _ONE])
     return symbol, start + moved, stop + moved
+
+
+def _arrays(mixtures: Mixtures) -> _MixtureArrays:
+    """What the compiled coder takes."""
+    return mixtures.weights, mixtures.means, mixtures.scales, np.int64(mixtures.bits)
+
+
+@njit(nogil=True, cache=True)
+def _push_mixtures(
+    words: Words,
+    state: _State,
+    samples: Symbols,
+    weights: npt.NDArray[np.uint16],
+    means: npt.NDArray[np.int32],
+    scales: npt.NDArray[np.uint8],
+    bits: np.int64,
+) -> np.int64:
+    """Push a batch under mixtures; gives its information. `words` has room for one more for each sample."""
+    x, count, total = state[0], state[1], np.int64(0)
+    for position in range(len(samples) - 1, -1, -1):
+        mixture = weights[position], means[position], scales[position]
+        sample = np.int64(samples[position])
+        start = _mixture_start(*mixture, bits, sample)
+        frequency = _mixture_start(*mixture, bits, sample + np.int64(1)) - start
+        total += information(frequency)
+        if x >> _FULL >= frequency:
+            words[count] = np.uint32(x % _LEAST)
+            count += _ONE
+            x >>= _WORD
+        x = (x // frequency << _PRECISION) + start + x % frequency
+    state[0], state[1] = x, count
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _pop_mixtures(
+    words: Words,
+    state: _State,
+    samples: Symbols,
+    weights: npt.NDArray[np.uint16],
+    means: npt.NDArray[np.int32],
+    scales: npt.NDArray[np.uint8],
+    bits: np.int64,
+) -> np.int64:
+    """Pop a batch under mixtures into `samples`; gives its information."""
+    x, count, total = state[0], state[1], np.int64(0)
+    for position in range(len(samples)):
+        mixture = weights[position], means[position], scales[position]
+        quantile = x % _TOTAL
+        # The sample is one of low..high - 1, where start <= quantile < stop.
+        low, high = np.int64(0), np.int64(1) << bits
+        start, stop = _ZERO, _TOTAL
+        while high - low > 1:
+            middle = (low + high) >> 1
+            found = _mixture_start(*mixture, bits, middle)
+            if found <= quantile:
+                low, start = middle, found
+            else:
+                high, stop = middle, found
+        frequency = stop - start
+        total += information(frequency)
+        x = frequency * (x >> _PRECISION) + quantile - start
+        if x < _LEAST and count > _ZERO:
+            count -= _ONE
+            x = x << _WORD | np.uint64(words[count])
+        samples[position] = np.uint8(low)
+    state[0], state[1] = x, count
+    return total
+
+
+@njit(forceinline=True)
+def _mixture_start(
+    weights: npt.NDArray[np.uint16],
+    means: npt.NDArray[np.int32],
+    scales: npt.NDArray[np.uint8],
+    bits: np.int64,
+    sample: np.int64,
+) -> np.uint64:
+    """The first quantile of a sample, 0..2^bits, under a mixture (K,); see `mixtures.frequencies`."""
+    if sample == 0:
+        return _ZERO
+    if sample >> bits:
+        return _TOTAL
+    mass, whole = np.int64(0), np.int64(0)
+    for component in range(len(weights)):
+        weight = np.int64(weights[component])
+        distance = (sample << MEAN_DIGITS) - _HALF_SAMPLE - np.int64(means[component])
+        z = (distance * SLOPES[scales[component]]) >> SLOPE_DIGITS
+        z = max(min(z, REACH - 1), -REACH)
+        place = (z + REACH) >> BETWEEN
+        line = ((LOGISTIC[place + 1] - LOGISTIC[place]) * (z & _FRACTION)) >> BETWEEN
+        mass += weight * (LOGISTIC[place] + line)
+        whole += weight
+    shared = np.int64(1 << PRECISION) - (np.int64(1) << bits)
+    return np.uint64(sample + ((mass // whole * shared) >> PRECISION))
 
 
 @njit(nogil=True, cache=True)

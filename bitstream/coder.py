@@ -8,7 +8,9 @@ number of its table and its centre.
     encoder.put(symbols, table_numbers, centres)        symbols = decoder.get(table_numbers, centres)
     data = encoder.finish()                             decoder.finish()
 
-Raw bits, all of whose values are equally likely, come in batches of their own: `put_raw` and `get_raw`. Both
+Raw bits, all of whose values are equally likely, come in batches of their own: `put_raw` and `get_raw`. So do
+samples under mixtures, distributions that the model computes for each of them: `put_mixtures` and
+`get_mixtures`; a stream of nothing else needs no tables. Both
 sides name their batches, and the symbols in them, in the same order, the decoder's. ANS is a *stack* of
 *words*: the symbol that is pushed last is popped first. So the encoder keeps its batches, and when it
 finishes it pushes them from the last symbol to the first.
@@ -30,11 +32,12 @@ import numpy.typing as npt
 from ppyr.errors import FormatError
 
 from .ans import AnsStack
+from .mixtures import Mixtures
 from .tables import Centres, Symbols, TableNumbers, TableSet
 
 _WORD = np.dtype("<u4")
 _DTYPES = {
-    **dict.fromkeys(("symbols", "centres", "bits"), np.dtype(np.uint8)),
+    **dict.fromkeys(("symbols", "samples", "centres", "bits"), np.dtype(np.uint8)),
     **dict.fromkeys(("table_numbers", "values"), np.dtype(np.uint16)),
 }
 
@@ -61,6 +64,12 @@ class Stack(Protocol):
         From an empty stack come the symbols for which a table begins.
         """
 
+    def push_mixtures(self, samples: Symbols, mixtures: Mixtures) -> int:
+        """Push a batch of samples, each below 2^bits, under mixtures that keep their rules."""
+
+    def pop_mixtures(self, mixtures: Mixtures) -> tuple[Symbols, int]:
+        """Pop a batch of samples."""
+
     def push_raw(self, values: npt.NDArray[np.uint16], bits: npt.NDArray[np.uint8]) -> int:
         """Push a batch of raw bits; no bits are no symbol."""
 
@@ -82,7 +91,7 @@ class StreamEncoder:
     def __init__(self, tables: TableSet, *, reference: bool = False) -> None:
         self.information = 0
         self._stack = _stack(tables, np.empty(0, np.uint32), reference)
-        self._batches: list[tuple[Callable[..., int], tuple[npt.NDArray[Any], ...]]] = []
+        self._batches: list[tuple[Callable[..., int], tuple[npt.NDArray[Any] | Mixtures, ...]]] = []
 
     def put(self, symbols: Symbols, table_numbers: TableNumbers, centres: Centres) -> None:
         """Appends a batch, in decoding order; an empty one is allowed. Its arrays are kept, not copied.
@@ -98,6 +107,29 @@ class StreamEncoder:
         """
         _check(table_numbers=table_numbers, centres=centres, symbols=symbols)
         self._batches.append((self._stack.push, (symbols, table_numbers, centres)))
+
+    def put_mixtures(self, samples: Symbols, mixtures: Mixtures) -> None:
+        """Appends a batch of samples under mixtures. Its arrays are kept, not copied.
+
+        Args:
+            samples: uint8 (n,), each below 2^bits.
+            mixtures: n of them; all in a stream have the same K and bits.
+
+        Raises:
+            TypeError: a dtype is another one.
+            ValueError: a shape is another one, or a sample is not below 2^bits.
+            ModelError: a mixture breaks its rules.
+        """
+        mixtures.check()
+        _check(samples=samples)
+        if len(samples) != len(mixtures.weights):
+            raise ValueError(
+                f"{len(samples)} samples and {len(mixtures.weights)} mixtures; pass one for each"
+            )
+        highest = int(samples.max(initial=0))
+        if highest >> mixtures.bits:
+            raise ValueError(f"a sample is {highest}; pass samples below 2^{mixtures.bits}")
+        self._batches.append((self._stack.push_mixtures, (samples, mixtures)))
 
     def put_raw(self, values: npt.NDArray[np.uint16], bits: npt.NDArray[np.uint8]) -> None:
         """Appends a batch of raw bits. Its arrays are kept, not copied.
@@ -121,7 +153,7 @@ class StreamEncoder:
         # Batches of one kind are pushed as one: as many calls as a stream has batches would cost more than
         # the coding of small ones.
         runs = [
-            (push, [np.concatenate(arrays) for arrays in zip(*(batch for _, batch in run), strict=True)])
+            (push, [_joined(parts) for parts in zip(*(batch for _, batch in run), strict=True)])
             for push, run in groupby(self._batches, itemgetter(0))
         ]
         self.information = sum(push(*batch) for push, batch in reversed(runs))
@@ -182,6 +214,17 @@ class StreamDecoder:
         self.information += information
         return symbols
 
+    def get_mixtures(self, mixtures: Mixtures) -> Symbols:
+        """The next batch of samples, uint8 (n,); `mixtures` are the same as at the encoder.
+
+        Raises:
+            TypeError, ValueError, ModelError: see `StreamEncoder.put_mixtures`.
+        """
+        mixtures.check()
+        samples, information = self._stack.pop_mixtures(mixtures)
+        self.information += information
+        return samples
+
     def get_raw(self, bits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
         """The next batch of raw bits, uint16 (n,); `bits`, uint8 (n,), are the same as at the encoder.
 
@@ -213,6 +256,11 @@ def _stack(tables: TableSet, words: npt.NDArray[np.uint32], reference: bool) -> 
 
         return ReferenceStack(tables, words)
     return AnsStack(tables, words)
+
+
+def _joined(parts: tuple[Any, ...]) -> npt.NDArray[Any] | Mixtures:
+    """What several batches have in one place, as that of one batch."""
+    return Mixtures.joined(parts) if isinstance(parts[0], Mixtures) else np.concatenate(parts)
 
 
 def _check(**arrays: npt.NDArray[np.generic]) -> None:

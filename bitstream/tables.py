@@ -29,8 +29,8 @@ MAX_TABLES = 1 << 16
 INFORMATION_DIGITS = 16
 """Information is counted in units of 2^-16 bit."""
 
-LEAST_INFORMATION = 2
-"""Of a symbol: the largest frequency is 2^24 - 255."""
+LEAST_INFORMATION = 1
+"""Of a symbol: the largest frequency is 2^24 - 1 at most."""
 
 FOLDED_MASS = 1 << 12
 """Least mass beyond the range of samples for which a table is folded; part of the format."""
@@ -82,7 +82,7 @@ class TableSet:
     """The shared tables of a model.
 
     Args:
-        frequencies: uint32 (T, 256), 1 <= T <= 65536; every entry at least 1, every row sums to 2^24.
+        frequencies: uint32 (T, 256), 0 <= T <= 65536; every entry at least 1, every row sums to 2^24.
 
     Raises:
         ModelError: `frequencies` breaks one of these rules.
@@ -213,9 +213,9 @@ def _check_frequencies(frequencies: npt.NDArray[np.uint32]) -> None:
             expected=f"uint32 (T, {ALPHABET})",
             found=f"{frequencies.dtype} {frequencies.shape}",
         )
-    if not 1 <= len(frequencies) <= MAX_TABLES:
+    if len(frequencies) > MAX_TABLES:
         raise ModelError(
-            f"{len(frequencies)} tables; export the model with 1 to {MAX_TABLES}",
+            f"{len(frequencies)} tables; export the model with {MAX_TABLES} at most",
             expected=MAX_TABLES,
             found=len(frequencies),
         )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from math import exp
 
 Row = Sequence[int]
 
@@ -87,3 +88,23 @@ def information(frequency: int) -> int:
             mantissa >>= 1
             logarithm += 1
     return 24 * 65536 - logarithm
+
+
+def mixture(components: Sequence[tuple[int, int, int]], bits: int) -> Row:
+    """The row of samples of so many bits under a mixture of components: weight, mean, scale number."""
+    size, whole = 1 << bits, sum(weight for weight, _, _ in components)
+    starts = [0]
+    for x in range(1, size):
+        total = 0
+        for w, m, j in components:
+            z = (64 * x - 32 - m) * SLOPE[j] // 256
+            z = max(min(z, 2**21 - 1), -(2**21))
+            i = (z + 2**21) // 4096
+            total += w * (L[i] + (L[i + 1] - L[i]) * (z % 4096) // 4096)
+        starts.append(x + (total // whole) * (2**24 - size) // 2**24)
+    starts.append(2**24)
+    return [stop - start for start, stop in pairwise(starts)]
+
+
+L = [round(2**24 / (1 + exp((512 - i) / 32))) for i in range(1025)]
+SLOPE = [round(2 ** (23 - j / 4)) for j in range(48)]

@@ -26,6 +26,7 @@ COMMANDS = ("README.md", "docs/training.md")
 DOCUMENTS = (
     *COMMANDS,
     "SECURITY.md",
+    "docs/datasets.md",
     "docs/effort.md",
     "docs/graphics.md",
     "docs/images.md",

@@ -34,6 +34,11 @@ class PixelBatch(NamedTuple):
     samples: Tensor
     given: Tensor | None
 
+    def to(self, device: str) -> PixelBatch:
+        """The batch on a device."""
+        given = None if self.given is None else self.given.to(device)
+        return PixelBatch(self.pixels.to(device), self.anchors.to(device), self.samples.to(device), given)
+
 
 def pixel_batch(images: ByteArray, bits: int, given: ByteArray | None = None) -> PixelBatch:
     """A batch of images (B, h, w, P), given with bytes (B, D) or (B, h, w, D)."""
@@ -62,6 +67,11 @@ class PixelCnnNet(nn.Module):
         self.learned = Learned(config.specs())
         with torch.no_grad():
             self.learned.conv("head").bias.copy_(first_biases(config.head, bits))
+
+    @property
+    def quantize(self) -> bool:
+        """Whether weights and activations are rounded."""
+        return self.learned.quantize
 
     def set_quantize(self, on: bool) -> None:
         """Switch rounding of weights and activations on or off."""
