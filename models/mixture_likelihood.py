@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,6 +13,23 @@ from .grid import MEAN_BITS, SCALES_PER_OCTAVE
 from .likelihood import TOTAL
 from .mixture import COUPLING_BITS, LOGIT_BITS, SMALLEST_SCALE, MixtureHead
 from .quantization import straight_through
+
+
+def first_biases(head: MixtureHead, bits: int) -> Tensor:
+    """Biases that a head begins with, (outputs,), for samples of `bits` bits.
+
+    Weights are even, free means are spread over the samples, and anchored components over scales.
+    """
+    free = head.components - head.anchored
+    step = ((1 << bits) - 1) / max(free, 1)
+    means = [0.0] * head.anchored + [step * (number + 0.5) for number in range(free)]
+    scales = [4.0 + 24.0 * number / max(head.anchored, 1) for number in range(head.anchored)]
+    scales += [SCALES_PER_OCTAVE * math.log2(max(step / 2, 1) / SMALLEST_SCALE)] * free
+    logits, couplings = [0.0] * head.parts[0], [0.0] * head.parts[3]
+    start = torch.tensor([*logits, *means * head.planes, *scales * head.planes, *couplings])
+    units = torch.tensor([2.0**-digits for digits in head.bits])
+    units[head.parts[0] : sum(head.parts[:2])] *= 2.0**MEAN_BITS
+    return start * units
 
 
 def steps_of(said: Tensor, head: MixtureHead, *, quantize: bool) -> Tensor:

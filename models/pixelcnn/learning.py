@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ppyr.models.features import ZERO_POINT, ByteArray
 from ppyr.models.grid import MEAN_BITS
 from ppyr.models.learned import Learned
-from ppyr.models.mixture_likelihood import mixture_bits, steps_of
+from ppyr.models.mixture_likelihood import first_biases, mixture_bits, steps_of
 from ppyr.models.quantization import STREAM_BITS
 
 from .features import anchors, everywhere, look
@@ -65,22 +65,8 @@ class PixelCnnNet(nn.Module):
         super().__init__()
         self.config, self.bits = config, bits
         self.learned = Learned(config.specs())
-        self._begin()
-
-    def _begin(self) -> None:
-        """Heads that begin with even weights, and means that are spread over anchors and samples."""
-        head, top = self.config.head, (1 << self.bits) - 1
-        free = head.components - head.anchored
-        step = top / max(free, 1)
-        means = [0.0] * head.anchored + [step * (number + 0.5) for number in range(free)]
-        scales = [4.0 + 24.0 * number / max(head.anchored, 1) for number in range(head.anchored)]
-        scales += [4 * float(np.log2(max(step / 2, 1) * 16))] * free
-        logits, pairs = [0.0] * head.components * head.planes, [0.0] * head.parts[3]
-        start = torch.tensor([*logits, *means * head.planes, *scales * head.planes, *pairs])
-        units = torch.tensor([2.0**-bits for bits in head.bits])
-        units[head.parts[0] : sum(head.parts[:2])] *= 2.0**MEAN_BITS
         with torch.no_grad():
-            self.learned.conv("head").bias.copy_(start * units)
+            self.learned.conv("head").bias.copy_(first_biases(config.head, bits))
 
     @property
     def quantize(self) -> bool:

@@ -1,0 +1,1 @@
+"""PixelPyramids (Mahajan and Roth 2021) as a family of models: exact, and in files."""

@@ -1,0 +1,105 @@
+"""PixelPyramids in training: every level's network for itself, with the true coarse and earlier pixels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ppyr.models.features import ZERO_POINT, ByteArray
+from ppyr.models.grid import MEAN_BITS
+from ppyr.models.learned import Learned
+from ppyr.models.mixture_likelihood import first_biases, mixture_bits, steps_of
+from ppyr.models.quantization import STREAM_BITS
+
+from .features import anchors, coarse_map, look, planes_of
+from .network import SEEN, LevelConfig
+
+
+class LevelBatch(NamedTuple):
+    """A level of images as its network sees it, float32 tensors of integers.
+
+    (H, W) are the sides of the coarse images, padded; (h, w) those of the fine ones.
+
+    Attributes:
+        coarse: features of the coarse images, (B, 15, H, W).
+        seen: of the fine images, (B, 6, H, W); nothing is seen beyond their edges.
+        anchors: in sample values, (B, 3, h, w).
+        samples: of the fine images, (B, 3, h, w).
+        planes: how many of the three are coded.
+    """
+
+    coarse: Tensor
+    seen: Tensor
+    anchors: Tensor
+    samples: Tensor
+    planes: int
+
+
+def level_batch(images: ByteArray, distance: int, config: LevelConfig, bits: int) -> LevelBatch:
+    """A level, so many from the finest, of a batch of images (B, h, w, 1 or 3), which are large enough."""
+    axis = 1 - distance % 2
+    level = images[:, :: 1 << distance // 2, :: 1 << (distance + 1) // 2]
+    coarse, fine = (level[:, start::2] if axis == 0 else level[:, :, start::2] for start in (0, 1))
+    coarse_planes, fine_planes = ([planes_of(image) for image in images] for images in (coarse, fine))
+    guesses = [anchors(planes, axis, *fine.shape[1:3]) for planes in coarse_planes]
+    features = np.stack([coarse_map(planes, config.multiple, bits) for planes in coarse_planes])
+    seen = np.full((*features.shape[:3], SEEN), ZERO_POINT, np.uint8)
+    for number, (planes, guess) in enumerate(zip(fine_planes, guesses, strict=True)):
+        seen[number, : planes.shape[0], : planes.shape[1]] = look(planes, guess, bits)
+
+    def tensor(array: npt.NDArray[np.integer]) -> Tensor:
+        return torch.from_numpy(array.astype(np.float32)).permute(0, 3, 1, 2)
+
+    means = tensor(np.stack(guesses)) / 2**MEAN_BITS
+    return LevelBatch(tensor(features), tensor(seen), means, tensor(np.stack(fine_planes)), images.shape[3])
+
+
+class LevelNet(nn.Module):
+    """The network of a level."""
+
+    def __init__(self, config: LevelConfig, bits: int) -> None:
+        super().__init__()
+        self.config, self.bits = config, bits
+        self.learned = Learned(config.specs())
+        with torch.no_grad():
+            self.learned.conv("head").bias.copy_(first_biases(config.head, bits))
+            for number in range(2):
+                _, keep, _, _ = self.learned.conv(f"lstm_{number}").bias.chunk(4)
+                keep.fill_(1.0)
+
+    @property
+    def quantize(self) -> bool:
+        """Whether weights and activations are rounded."""
+        return self.learned.quantize
+
+    def set_quantize(self, on: bool) -> None:
+        """Switch rounding of weights and activations on or off."""
+        self.learned.set_quantize(on)
+
+    def steps(self, batch: LevelBatch) -> Tensor:
+        """What the head says, in its integer steps, (B, outputs, h, w)."""
+        config, arithmetic = self.config, self.learned
+        unit, stride, fine = 2.0**-STREAM_BITS, config.stride, batch.samples.shape[2:]
+        given = config.look(arithmetic, (batch.coarse - ZERO_POINT) * unit)
+        pixels = (batch.seen - ZERO_POINT) * unit
+        memory = config.begin(arithmetic, given[:, :, ::stride, ::stride])
+        outputs = dict.fromkeys(sorted(config.order), memory.second)
+        seen = arithmetic.zeros(memory.second, SEEN)
+        for row, column in config.steps((fine[0], fine[1])):
+            here = arithmetic.sublattice(given, row, column, stride)
+            memory = config.step(arithmetic, here, seen, memory)
+            outputs[row, column] = memory.second
+            seen = arithmetic.sublattice(pixels, row, column, stride)
+        output = functional.pixel_shuffle(torch.stack(tuple(outputs.values()), 2).flatten(1, 2), stride)
+        said = config.say(arithmetic, output[:, :, : fine[0], : fine[1]])
+        return steps_of(said.float(), config.head, quantize=self.quantize)
+
+    def forward(self, batch: LevelBatch) -> Tensor:
+        """Information of the fine samples that are coded, in bits, (B, planes, h, w)."""
+        found = mixture_bits(self.steps(batch), batch.anchors, batch.samples, self.config.head, self.bits)
+        return found[:, : batch.planes]

@@ -1,0 +1,220 @@
+"""The networks of PixelPyramids: the fine image of a level from the coarse one, in S subsampled images.
+
+Source: PixelPyramids: Exact Inference Models from Lossless Image Pyramids, Mahajan and Roth, ICCV 2021. A
+U-Net looks at the coarse image. A convolutional LSTM of two layers walks the subsampled images in a fixed
+order: each step is fed with the U-Net's map at the places of its pixels, and with the subsampled image
+before, and says the mixtures of its own pixels, all at once::
+
+    coarse --U-Net--> map        on the lattice of the coarse image
+                       | every stride-th pixel from (row, column)
+    image s - 1 ----> LSTM --1x1--1x1--> mixtures of image s
+
+Pixels themselves are predicted, by means that count from an anchor, and not modular differences, whose
+distribution is torn apart where they wrap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ppyr.errors import ModelError
+from ppyr.models.arithmetic import Arithmetic, Kind, LayerSpec, Map
+from ppyr.models.mixture import MixtureHead
+from ppyr.models.steps import SUBLATTICE, Shape
+
+PLANES = 3
+#: Channels of what is seen of a coarse pixel, and of a pixel of an earlier subsampled image.
+FEATURES, SEEN = 5 * PLANES, 2 * PLANES
+
+
+class Memory(NamedTuple, Generic[Map]):
+    """What an LSTM of two layers keeps from step to step: outputs and states."""
+
+    first: Map
+    first_state: Map
+    second: Map
+    second_state: Map
+
+
+@dataclass(frozen=True)
+class LevelConfig:
+    """Sizes of the network of a level.
+
+    Attributes:
+        width: channels of the U-Net's finest scale, twice as many on each that is coarser.
+        hidden: channels of each layer of the LSTM.
+        depth: how often the U-Net halves its lattice.
+        stride: rows and columns between the pixels of a subsampled image, whose number S is its square.
+        head: how the mixtures are said.
+    """
+
+    width: int
+    hidden: int
+    depth: int
+    stride: int
+    head: MixtureHead
+
+    @property
+    def multiple(self) -> int:
+        """What rows and columns of the lattice are padded to a multiple of."""
+        return max(1 << self.depth, self.stride)
+
+    @property
+    def order(self) -> tuple[tuple[int, int], ...]:
+        """Row and column of the first pixel of every subsampled image, far apart first."""
+        places = [(0, 0)]
+        step = self.stride
+        while step > 1:
+            step //= 2
+            places = [(y + step * down, x + step * right) for down, right in SUBLATTICE for y, x in places]
+        return tuple(places)
+
+    def steps(self, fine: Shape) -> tuple[tuple[int, int], ...]:
+        """`order` without the subsampled images of a fine image of this shape that are empty."""
+        return tuple((row, column) for row, column in self.order if row < fine[0] and column < fine[1])
+
+    def specs(self) -> dict[str, LayerSpec]:
+        """The layers by name."""
+        rectified = Kind.RECTIFIED
+        widths = [self.width << scale for scale in range(self.depth + 1)]
+        found = {}
+        for scale, width in enumerate(widths):
+            below, kind = (widths[scale - 1], rectified) if scale else (FEATURES, Kind.STREAM)
+            found[f"down_{scale}_0"] = LayerSpec(below, width, 3, kind, rectified)
+            found[f"down_{scale}_1"] = LayerSpec(width, width, 3, rectified, rectified)
+        for scale in reversed(range(self.depth)):
+            width, last = widths[scale], rectified if scale else Kind.STREAM
+            found[f"up_{scale}_0"] = LayerSpec(widths[scale + 1] + width, width, 3, rectified, rectified)
+            found[f"up_{scale}_1"] = LayerSpec(width, width, 3, rectified, last)
+        for number, inputs in enumerate((self.width + SEEN, self.hidden)):
+            found[f"lstm_{number}"] = LayerSpec(inputs + self.hidden, 4 * self.hidden, 3)
+        found["last"] = LayerSpec(self.hidden, 2 * self.hidden, gives=rectified)
+        found["head"] = LayerSpec(2 * self.hidden, self.head.outputs, takes=rectified, gives=Kind.HEAD)
+        return found
+
+    def look(self, arithmetic: Arithmetic[Map], coarse: Map) -> Map:
+        """The U-Net's map of a coarse image (., ., FEATURES)."""
+        x, skips = coarse, []
+        for scale in range(self.depth + 1):
+            x = arithmetic.pool(x) if scale else x
+            for number in range(2):
+                x = arithmetic.layer(f"down_{scale}_{number}", x)
+            skips.append(x)
+        for scale in reversed(range(self.depth)):
+            x = arithmetic.concatenate(arithmetic.enlarge(x), skips[scale])
+            for number in range(2):
+                x = arithmetic.layer(f"up_{scale}_{number}", x)
+        return x
+
+    def begin(self, arithmetic: Arithmetic[Map], like: Map) -> Memory[Map]:
+        """The memory before the first step; `like` is as large as a subsampled image."""
+        zeros = arithmetic.zeros(like, self.hidden)
+        return Memory(zeros, zeros, zeros, zeros)
+
+    def step(self, arithmetic: Arithmetic[Map], given: Map, seen: Map, memory: Memory[Map]) -> Memory[Map]:
+        """What is kept after a step.
+
+        `given` is the U-Net's map at the places of the step, and `seen` what is seen of the subsampled image
+        before, SEEN channels.
+        """
+        gates = arithmetic.layer("lstm_0", arithmetic.concatenate(given, seen, memory.first))
+        first, first_state = arithmetic.cell(gates, memory.first_state)
+        gates = arithmetic.layer("lstm_1", arithmetic.concatenate(first, memory.second))
+        return Memory(first, first_state, *arithmetic.cell(gates, memory.second_state))
+
+    def say(self, arithmetic: Arithmetic[Map], output: Map) -> Map:
+        """What the head says of pixels, from the second layer's output."""
+        return arithmetic.layer("head", arithmetic.layer("last", output))
+
+
+@dataclass(frozen=True)
+class PyramidConfig:
+    """Sizes of the networks of all levels.
+
+    The finest levels have a network each; the last two of these serve all levels that are coarser too, one
+    those of rows, one those of columns.
+
+    Attributes:
+        width, hidden: see `LevelConfig`.
+        components, anchored: see `MixtureHead`.
+        depths, strides: see `LevelConfig`, by distance from the finest level.
+
+    Raises:
+        ModelError: a number is out of range.
+    """
+
+    width: int = 12
+    hidden: int = 24
+    components: int = 10
+    anchored: int = 5
+    depths: tuple[int, ...] = (2, 2, 2, 2)
+    strides: tuple[int, ...] = (4, 4, 2, 2)
+
+    def __post_init__(self) -> None:
+        limits = {"width": (1, 256), "hidden": (1, 256), "depths": (1, 4), "strides": (1, 4)}
+        for name, (low, high) in limits.items():
+            found = getattr(self, name)
+            sizes = found if isinstance(found, tuple) else (found,)
+            if not all(low <= size <= high for size in sizes) or (name == "strides" and 3 in sizes):
+                raise ModelError(
+                    f"PixelPyramids with {name} = {found}: {low} to {high} are possible, and no stride of 3",
+                    expected=(low, high),
+                    found=found,
+                )
+        if not 2 <= len(self.depths) == len(self.strides) <= 16:
+            counts = len(self.depths), len(self.strides)
+            raise ModelError(
+                f"PixelPyramids with {counts[0]} depths and {counts[1]} strides: one of each for 2 to 16 "
+                "networks is possible",
+                found=counts,
+            )
+        _ = self.head
+
+    @property
+    def head(self) -> MixtureHead:
+        """How the networks say mixtures."""
+        return MixtureHead(self.components, PLANES, self.anchored)
+
+    @property
+    def networks(self) -> tuple[LevelConfig, ...]:
+        """The networks, by distance from the finest level."""
+        return tuple(
+            LevelConfig(self.width, self.hidden, depth, stride, self.head)
+            for depth, stride in zip(self.depths, self.strides, strict=True)
+        )
+
+    def network(self, distance: int) -> int:
+        """The number of the network of a level, by its distance from the finest one."""
+        beyond = distance - len(self.depths)
+        return distance if beyond < 0 else len(self.depths) - 2 + beyond % 2
+
+    @property
+    def settings(self) -> npt.NDArray[np.int32]:
+        """The numbers in their order, as a model's tensor."""
+        sizes = self.width, self.hidden, self.components, self.anchored
+        return np.array([*sizes, *self.depths, *self.strides], np.int32)
+
+    @classmethod
+    def of(cls, settings: npt.NDArray[np.int32]) -> PyramidConfig:
+        """The sizes that a model's tensor tells.
+
+        Raises:
+            ModelError: they are none.
+        """
+        if settings.ndim != 1 or len(settings) < 4 or len(settings) % 2:
+            raise ModelError(
+                f"the settings of PixelPyramids are of shape {settings.shape}: get or export the model again",
+                found=settings.shape,
+            )
+        width, hidden, components, anchored, *levels = settings.tolist()
+        count = len(levels) // 2
+        return cls(width, hidden, components, anchored, tuple(levels[:count]), tuple(levels[count:]))
+
+
+def name_of(number: int) -> str:
+    """What the tensors of a network begin with, before a point."""
+    return f"level_{number}"
