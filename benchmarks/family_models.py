@@ -70,6 +70,9 @@ def _schedules(*steps: int, averaging: float = 0.998) -> tuple[Schedule, ...]:
 
 RECIPES: dict[str, Recipe] = {
     "pixelcnn-mnist": Recipe("mnist", 8, _SMALL, _schedules(4000), 32),
+    "pixelcnn-autoencoder": Recipe(
+        "mnist", 8, replace(_SMALL, classes=0, code=8, code_side=28), _schedules(4000), 32
+    ),
     "pixelcnn-digits": Recipe(
         "digits",
         5,

@@ -24,7 +24,7 @@ Bytes = npt.NDArray[np.uint8]
 
 GRAY = PixelCnnConfig(side_bits=4, planes=1, width=6, layers=3, components=3, anchored=1)
 COLOUR = replace(GRAY, planes=3)
-GIVEN = replace(GRAY, classes=3, code=2)
+GIVEN = replace(GRAY, classes=3, code=2, code_side=4)
 MAPPED = replace(COLOUR, map_channels=2)
 
 
@@ -184,3 +184,12 @@ def test_the_settings_are_all_that_a_network_is_made_of() -> None:
     assert PixelCnnConfig.of(GIVEN.settings) == GIVEN
     with pytest.raises(ModelError, match="settings of the PixelCNN are of shape"):
         PixelCnnConfig.of(GIVEN.settings[:-1])
+
+
+def test_a_code_is_of_the_whole_image() -> None:
+    config = replace(GRAY, code=2, code_side=8)
+    pixels = torch.randn(1, config.features, 8, 8, requires_grad=True)
+    config.encode(net(config).learned, pixels).square().sum().backward()  # type: ignore[no-untyped-call]
+    assert pixels.grad is not None
+    touched = (pixels.grad[0].abs().sum(0) > 0).view(4, 2, 4, 2).any(3).any(1)
+    assert touched.all()
