@@ -57,8 +57,8 @@ RECIPES: dict[str, Recipe] = {
     "pixelcnn-digits": Recipe(
         "digits",
         5,
-        replace(_SMALL, side_bits=3, width=32, layers=4, components=8),
-        Schedule(steps=4000, learning_rate=1.5e-2),
+        replace(_SMALL, side_bits=4, width=16, layers=3, components=5),
+        Schedule(steps=1500, learning_rate=1.5e-2, averaging=0.99),
         64,
     ),
     "pixelcnn-32": Recipe("32", 8, _COLOUR, Schedule(steps=5000, learning_rate=1.5e-2), 16),

@@ -24,6 +24,8 @@ Map = TypeVar("Map")
 Offsets = Sequence[tuple[int, int]]
 """Rows down and columns to the right."""
 
+HERE: Offsets = ((0, 0),)
+
 
 class Kind(Enum):
     """What a feature map's integers stand for."""
@@ -108,8 +110,11 @@ class Arithmetic(Protocol[Map]):
     def sublattice(self, x: Map, row: int, column: int, step: int) -> Map:
         """See `Backend.sublattice`."""
 
-    def taps(self, x: Map, offsets: Offsets) -> Map:
-        """For every pixel the channels of the pixels at these offsets, of a stream, 0 beyond the edges."""
+    def taps(self, x: Map, offsets: Offsets, ahead: int = 0) -> Map:
+        """For every pixel the channels of the pixels at these offsets, of a stream, 0 beyond the edges.
+
+        Where pixels are evaluated one after the other, what comes of it is so many columns ahead of them.
+        """
 
 
 class Exact:
@@ -138,8 +143,10 @@ class Exact:
         height, width, _ = self._runner.array(like).shape
         return self._runner.tensor(np.full((height, width, channels), ZERO_POINT, np.uint8))
 
-    def taps(self, x: Tensor, offsets: Offsets) -> Tensor:
+    def taps(self, x: Tensor, offsets: Offsets, ahead: int = 0) -> Tensor:  # noqa: ARG002
         """See `Arithmetic`."""
+        if offsets == HERE:
+            return x
         return self._runner.tensor(tapped(self._runner.array(x).astype(np.uint8), offsets))
 
 

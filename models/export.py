@@ -17,11 +17,10 @@ from .checkpoint import Checkpoint
 from .excess import EXCESSES
 from .features import PLANES, ZERO_POINT
 from .grid import SCALES_PER_OCTAVE, SHAPES, TableGrid
-from .integer import weight_type
 from .likelihood import ALPHABET, SCALES, SMALLEST_SCALE, TOTAL, interval_mass
 from .network import SPREAD_BITS, NetworkConfig, StageNet
 from .predictor import layer_rules
-from .quantization import Conv, weight_exponents
+from .quantization import integers
 from .weights import STAGES, Tensors, Weights
 
 
@@ -54,22 +53,6 @@ def frequencies(mass: npt.NDArray[np.float64]) -> npt.NDArray[np.uint32]:
     found: npt.NDArray[np.int64] = 1 + np.floor(mass / mass.sum() * (TOTAL - ALPHABET)).astype(np.int64)
     found[found.argmax()] += TOTAL - found.sum()
     return found.astype(np.uint32)
-
-
-def integers(conv: Conv, output_bits: tuple[int, ...], offset: int) -> dict[str, npt.NDArray[np.generic]]:
-    """A layer's weights, biases and shifts as `integer.Layer` wants them; `offset` is added to its output."""
-    with torch.no_grad():
-        exponent = weight_exponents(conv.weight)
-        weight = torch.round(conv.weight * torch.exp2(exponent))
-        exponent = exponent.flatten()
-        bias = torch.round(conv.bias.double() * torch.exp2(exponent.double() + conv.input_bits))
-        shift = exponent + conv.input_bits - torch.tensor(output_bits)
-        bias += offset * torch.exp2(shift.double())
-    return {
-        "weight": weight.numpy().astype(weight_type(conv.size), order="C"),
-        "bias": bias.numpy().astype(np.int32),
-        "shift": shift.numpy().astype(np.int8),
-    }
 
 
 def spread(net: StageNet) -> npt.NDArray[np.int8]:

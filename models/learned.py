@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .arithmetic import Kind, LayerSpec, Offsets
+from .arithmetic import HERE, Kind, LayerSpec, Offsets
 from .features import ZERO_POINT
 from .gates import STATE_BITS
-from .quantization import STREAM_BITS, UNIT, UNIT_BITS, Activation, Conv
+from .quantization import STREAM_BITS, UNIT, UNIT_BITS, Activation, Conv, integers
+from .weights import Tensors
 
 #: What gated features are multiplied by, so that a stream's units are fine enough for them.
 GATE_SCALE = 8.0
@@ -94,8 +95,10 @@ class Learned(nn.Module):
         """See `Arithmetic`."""
         return x[:, :, row::step, column::step]
 
-    def taps(self, x: Tensor, offsets: Offsets) -> Tensor:
+    def taps(self, x: Tensor, offsets: Offsets, ahead: int = 0) -> Tensor:  # noqa: ARG002
         """See `Arithmetic`."""
+        if offsets == HERE:
+            return x
         reach = max(max(abs(row), abs(column)) for row, column in offsets)
         height, width = x.shape[2:]
         padded = functional.pad(x, (reach,) * 4)
@@ -110,3 +113,18 @@ class Learned(nn.Module):
     def _bytes(self, x: Tensor, unit: float, low: int) -> Tensor:
         found: Tensor = Activation.apply(x, unit, low, self.quantize)  # type: ignore[no-untyped-call]
         return found
+
+
+def exported(learned: Learned, head_bits: tuple[int, ...]) -> Tensors:
+    """The integers of all layers, by the names of a model's tensors.
+
+    `head_bits` are the binary digits after the point of each output of the head.
+    """
+    found: Tensors = {}
+    for name, spec in learned.specs.items():
+        bits = head_bits if spec.gives is Kind.HEAD else (KIND_BITS[spec.gives],)
+        # A skip input brings the zero point of the stream with it.
+        offset = ZERO_POINT if spec.gives is Kind.STREAM and not spec.skip else 0
+        for part, value in integers(learned.conv(name), bits, offset).items():
+            found[f"{name}.{part}"] = value
+    return found

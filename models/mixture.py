@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from ppyr.bitstream.mixtures import LARGEST_MEAN, MOST_WEIGHT, SCALES, Mixtures
 from ppyr.errors import ModelError
 
 from .features import Integers, clamped
-from .grid import MEAN_BITS
 
 #: Steps of a logit for a factor of e in the weight, as a binary logarithm.
 LOGIT_BITS = 5
@@ -26,14 +26,12 @@ LOGIT_BITS = 5
 OUTPUT_BITS = (LOGIT_BITS, 9, 3, 6)
 #: Share of an earlier channel's residual, in 1/64.
 COUPLING_BITS = 6
-SCALES = 48
 SMALLEST_SCALE = 2.0**-4
-WEIGHT_MAX = 1 << 12
-MEAN_MAX = 1 << 16
 _FARTHEST = 512
 #: Weight of a component whose logit is so many steps below the largest one.
 _WEIGHTS = np.array(
-    [round((Decimal(-steps) / (1 << LOGIT_BITS)).exp() * WEIGHT_MAX) for steps in range(_FARTHEST)], np.uint16
+    [round((Decimal(-steps) / (1 << LOGIT_BITS)).exp() * MOST_WEIGHT) for steps in range(_FARTHEST)],
+    np.uint16,
 )
 
 
@@ -75,21 +73,29 @@ class MixtureHead:
         """Binary digits after the point of each output."""
         return tuple(bits for bits, count in zip(OUTPUT_BITS, self.parts, strict=True) for _ in range(count))
 
-    def components_of(
-        self, plane: int, said: npt.NDArray[np.int16], anchors: Integers, residuals: Integers
-    ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-        """Weights, means (1/64 sample value) and scales, each (n, K), of a plane of n pixels.
+    def mixtures(
+        self,
+        plane: int,
+        said: npt.NDArray[np.int16],
+        anchors: Integers,
+        residuals: Integers,
+        bits: int,
+    ) -> Mixtures:
+        """The mixtures of a plane of n pixels.
 
         Args:
             plane: 0..planes - 1.
             said: by the head, (n, outputs).
             anchors: (n, planes), in 1/64 sample value.
             residuals: what the earlier planes are more than their anchors, (n, planes), in 1/64.
+            bits: of a sample.
         """
         shape = len(said), self.components
-        found = np.empty(shape, np.uint16), np.empty(shape, np.int32), np.empty(shape, np.uint8)
+        weights, means = np.empty(shape, np.uint16), np.empty(shape, np.int32)
+        scales = np.empty(shape, np.uint8)
+        found = weights, means, scales
         _components(plane, self.planes, self.anchored, said, anchors, residuals, _WEIGHTS, *found)
-        return found
+        return Mixtures(*found, bits)
 
 
 @njit(nogil=True, cache=True)
@@ -119,10 +125,5 @@ def _components(
                 pair = 3 * planes + plane - 1 + earlier
                 share = np.int64(said[n, pair * components + k]) * residuals[n, earlier]
                 value += (share + (1 << (COUPLING_BITS - 1))) >> COUPLING_BITS
-            means[n, k] = clamped(value, -MEAN_MAX, MEAN_MAX)
+            means[n, k] = clamped(value, -LARGEST_MEAN, LARGEST_MEAN)
             scales[n, k] = clamped(said[n, scale + k], 0, SCALES - 1)
-
-
-def in_steps(samples: npt.NDArray[np.integer]) -> Integers:
-    """Sample values in 1/64, elementwise."""
-    return samples.astype(np.int32) << MEAN_BITS

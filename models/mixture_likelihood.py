@@ -7,9 +7,11 @@ import math
 import torch
 from torch import Tensor
 
+from ppyr.bitstream.mixtures import SCALES
+
 from .grid import MEAN_BITS, SCALES_PER_OCTAVE
 from .likelihood import TOTAL
-from .mixture import COUPLING_BITS, LOGIT_BITS, SCALES, SMALLEST_SCALE, MixtureHead
+from .mixture import COUPLING_BITS, LOGIT_BITS, SMALLEST_SCALE, MixtureHead
 from .quantization import straight_through
 
 

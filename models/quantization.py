@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from .integer import ACTIVATION_MAX, EXACT, weight_limit
+from .integer import ACTIVATION_MAX, EXACT, weight_limit, weight_type
 
 #: Binary digits after the point of rectified features, and of a stream.
 UNIT_BITS = 5
@@ -84,3 +86,19 @@ class Activation(torch.autograd.Function):
         """That of the clamp."""
         (x,) = ctx.saved_tensors
         return torch.ops.aten.hardtanh_backward(grads[0], x, *ctx.limits), None, None, None
+
+
+def integers(conv: Conv, output_bits: tuple[int, ...], offset: int) -> dict[str, npt.NDArray[np.generic]]:
+    """A layer's weights, biases and shifts as `integer.Layer` wants them; `offset` is added to its output."""
+    with torch.no_grad():
+        exponent = weight_exponents(conv.weight)
+        weight = torch.round(conv.weight * torch.exp2(exponent))
+        exponent = exponent.flatten()
+        bias = torch.round(conv.bias.double() * torch.exp2(exponent.double() + conv.input_bits))
+        shift = exponent + conv.input_bits - torch.tensor(output_bits)
+        bias += offset * torch.exp2(shift.double())
+    return {
+        "weight": weight.numpy().astype(weight_type(conv.size), order="C"),
+        "bias": bias.numpy().astype(np.int32),
+        "shift": shift.numpy().astype(np.int8),
+    }

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ppyr.errors import ModelError
-from ppyr.models.arithmetic import Arithmetic, Kind, LayerSpec, Map, Offsets
+from ppyr.models.arithmetic import HERE, Arithmetic, Kind, LayerSpec, Map, Offsets
 from ppyr.models.mixture import MixtureHead
 
 #: What the first layer of the vertical stack and the others see, and the same of the horizontal stack.
@@ -35,7 +35,7 @@ class PixelCnnConfig:
     """Sizes of a gated PixelCNN.
 
     Attributes:
-        side_bits: images of at most 2^side_bits pixels a side are coded, 1..10.
+        side_bits: images of at most 2^side_bits pixels a side are coded, 4..10.
         planes: channels that it sees of a pixel, 1 or 3.
         width: channels of the stacks.
         layers: of the stacks.
@@ -61,7 +61,7 @@ class PixelCnnConfig:
 
     def __post_init__(self) -> None:
         limits = {
-            "side_bits": (1, 10),
+            "side_bits": (4, 10),
             "width": (1, 256),
             "layers": (1, 64),
             "classes": (0, 255),
@@ -137,17 +137,22 @@ class PixelCnnConfig:
 
         `pixels` has `features` channels, and `given`, as large, `given` channels.
         """
+        last = self.layers - 1
 
-        def layer(name: str, *inputs: Map) -> Map:
-            parts = inputs if given is None else (*inputs, given)
+        def layer(name: str, ahead: int, *inputs: Map) -> Map:
+            with_given = () if given is None else (arithmetic.taps(given, HERE, ahead),)
+            parts = (*inputs, *with_given)
             return arithmetic.layer(name, parts[0] if len(parts) == 1 else arithmetic.concatenate(*parts))
 
-        v = layer("vertical_0", arithmetic.taps(pixels, FIRST_ABOVE))
-        h = layer("horizontal_0", arithmetic.taps(pixels, FIRST_LEFT), v)
+        # What a layer of the vertical stack sees to the right, the one before has to be ahead.
+        v = layer("vertical_0", last, arithmetic.taps(pixels, FIRST_ABOVE, last))
+        h = layer("horizontal_0", 0, arithmetic.taps(pixels, FIRST_LEFT), arithmetic.taps(v, HERE))
         vertical, horizontal = arithmetic.gate(v), arithmetic.layer("residual_0", arithmetic.gate(h))
         for number in range(1, self.layers):
-            v = layer(f"vertical_{number}", arithmetic.taps(vertical, ABOVE))
-            h = layer(f"horizontal_{number}", arithmetic.taps(horizontal, LEFT), v)
+            ahead = last - number
+            v = layer(f"vertical_{number}", ahead, arithmetic.taps(vertical, ABOVE, ahead))
+            left = arithmetic.taps(horizontal, LEFT)
+            h = layer(f"horizontal_{number}", 0, left, arithmetic.taps(v, HERE))
             vertical = arithmetic.gate(v)
             horizontal = arithmetic.layer(f"residual_{number}", arithmetic.gate(h), horizontal)
         return arithmetic.layer("head", arithmetic.layer("last", horizontal))

@@ -1,0 +1,229 @@
+"""The gated PixelCNN in integers: the mixtures of an image's pixels, front by front.
+
+A pixel can be coded as soon as the row above is far enough ahead, so all pixels of one *front* are coded at
+once: those whose column plus `slope` times the row is the same. An encoder, who knows all pixels, evaluates
+the network once, and a decoder once for every front, where each feature map keeps what earlier fronts gave::
+
+    row 0    0 1 2 3 4 5 6 7        the front of each pixel, with a slope of 3
+    row 1    3 4 5 6 7 8 9 .
+    row 2    6 7 8 9 . . . .
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ppyr.bitstream.mixtures import Mixtures
+from ppyr.errors import UnsupportedImageError
+from ppyr.models.arithmetic import Exact, Offsets
+from ppyr.models.backends import Backend, Tensor
+from ppyr.models.features import ZERO_POINT, ByteArray, Integers
+from ppyr.models.grid import MEAN_BITS
+from ppyr.models.mixture import MixtureHead
+
+from .features import Positions, anchors, everywhere, look
+from .network import FIRST_ABOVE, FIRST_LEFT, PixelCnnConfig
+
+#: Pixels around a feature map: the farthest that a layer sees.
+_EDGE = max(max(abs(row), abs(column)) for row, column in (*FIRST_ABOVE, *FIRST_LEFT))
+
+
+_Said = tuple[Positions, Positions, npt.NDArray[np.int16]]
+"""Rows and columns (n,) of pixels, and what the head says of them (n, P)."""
+
+
+class Front(NamedTuple):
+    """Pixels of an image that are coded at once.
+
+    Attributes:
+        rows, columns: of the pixels, (n,).
+        channels: in coding order.
+        image: (h, w, C); of these pixels the channels before the one that is asked for must be known.
+        head: how mixtures are said.
+        said: by the head, (n, outputs).
+        anchors: (n, planes), in 1/64 sample value.
+        bits: of a sample.
+    """
+
+    rows: Positions
+    columns: Positions
+    channels: tuple[int, ...]
+    image: ByteArray
+    head: MixtureHead
+    said: npt.NDArray[np.int16]
+    anchors: Integers
+    bits: int
+
+    def distribution(self, channel: int) -> Mixtures:
+        """The distributions of the samples of a channel."""
+        pixels = self.image[self.rows, self.columns].astype(np.int32) << MEAN_BITS
+        residuals = pixels - self.anchors[:, : len(self.channels)]
+        return self.head.mixtures(channel, self.said, self.anchors, residuals, self.bits)
+
+
+class PixelCnnCoder:
+    """A gated PixelCNN on a backend.
+
+    Args:
+        config: its sizes.
+        layers: by name, prepared by the backend.
+        runner: the backend.
+    """
+
+    def __init__(self, config: PixelCnnConfig, layers: Mapping[str, Any], runner: Backend) -> None:
+        self.config, self._arithmetic, self._runner = config, Exact(layers, runner), runner
+
+    def fronts(
+        self, image: ByteArray, bits: int, given: ByteArray | None = None, *, known: bool
+    ) -> Iterator[Front]:
+        """All pixels of an image but the first, in coding order; in one front where they are known.
+
+        Args:
+            image: (h, w, C); its first pixel is known, and the others as soon as the next front is asked for.
+            bits: of a sample.
+            given: what the image is given with, (D,), or (h, w, D) where there is a map; None for nothing.
+            known: whether all pixels are known.
+
+        Raises:
+            UnsupportedImageError: the network does not see so many channels.
+        """
+        height, width, channels = image.shape
+        if channels not in (1, self.config.planes):
+            raise UnsupportedImageError(
+                f"the model codes images of {self.config.planes} channels, and this one has {channels}: "
+                "choose another model",
+                expected=self.config.planes,
+                found=channels,
+            )
+        seen = np.repeat(image, self.config.planes // channels, axis=2)
+        mapped = None if given is None else np.broadcast_to(given, (height, width, given.shape[-1]))
+        found = self._at_once(seen, bits, mapped) if known else self._in_turn(seen, image, bits, mapped)
+        for rows, columns, said in found:
+            guesses, order = anchors(seen, rows, columns), tuple(range(channels))
+            yield Front(rows, columns, order, image, self.config.head, said, guesses, bits)
+
+    def _at_once(self, seen: ByteArray, bits: int, given: ByteArray | None) -> Iterator[_Said]:
+        """One front of all pixels of an image, all of which are known."""
+        height, width, _ = seen.shape
+        pixels = look(seen, *everywhere(height, width), bits).reshape(height, width, -1)
+        there = None if given is None else self._runner.tensor(given)
+        said = self.config.evaluate(self._arithmetic, self._runner.tensor(pixels), there)
+        steps = fronts(height, width, self.config.slope)
+        rows, columns = (np.concatenate(parts)[1:] for parts in zip(*steps, strict=True))
+        yield rows, columns, self._runner.array(said)[rows, columns]
+
+    def _in_turn(
+        self, seen: ByteArray, image: ByteArray, bits: int, given: ByteArray | None
+    ) -> Iterator[_Said]:
+        """Front by front; after each its pixels are known."""
+        height, width, _ = seen.shape
+        wave = _Wave(self._arithmetic, self._runner, height, width)
+        pixels = wave.empty(self.config.features)
+        there = None if given is None else wave.filled(given)
+        for places in fronts(height, width, self.config.slope, self.config.layers - 1):
+            said = wave.evaluate(self.config, pixels, there, *places)
+            inside = places[1] >= 0
+            rows, columns = (place[inside] for place in places)
+            if rows.any() or columns.any():
+                yield rows, columns, said[inside]
+            seen[rows, columns] = image[rows, columns]
+            pixels.put(look(seen, rows, columns, bits), rows, columns)
+
+
+def fronts(height: int, width: int, slope: int, ahead: int = 0) -> Iterator[tuple[Positions, Positions]]:
+    """Rows and columns of the pixels of each front, in order; a row begins with the column -ahead."""
+    for number in range(-ahead, width + slope * (height - 1)):
+        first, last = max(0, -(-(number - width + 1) // slope)), min(height - 1, (number + ahead) // slope)
+        rows = np.arange(first, last + 1, dtype=np.int64)
+        if len(rows):
+            yield rows, number - slope * rows
+
+
+class _Kept:
+    """A feature map that fills up, front by front; zeros beyond its edges."""
+
+    def __init__(self, height: int, width: int, channels: int) -> None:
+        self._width = width
+        self._values = np.full((height + 2 * _EDGE, width + 2 * _EDGE, channels), ZERO_POINT, np.uint8)
+
+    def put(self, values: ByteArray, rows: Positions, columns: Positions) -> None:
+        """Enter the values (n, C) of pixels, as far as they are in the map."""
+        inside = (columns >= 0) & (columns < self._width)
+        self._values[rows[inside] + _EDGE, columns[inside] + _EDGE] = values[inside]
+
+    def taps(self, offsets: Offsets, rows: Positions, columns: Positions) -> ByteArray:
+        """See `Arithmetic`; (n, C * offsets), anything for pixels that are not in the map."""
+        down, across = np.array(offsets).T
+        columns = columns.clip(0, self._width - 1)[:, np.newaxis] + _EDGE
+        found: ByteArray = self._values[rows[:, np.newaxis] + _EDGE + down, columns + across]
+        return found.reshape(len(rows), -1)
+
+
+class _Part(NamedTuple):
+    """Features (1, n, C) of the pixels that are so many columns ahead of those of a front."""
+
+    tensor: Tensor
+    ahead: int
+
+
+class _Wave:
+    """The arithmetic of the pixels of one front, which keeps what layers see of earlier ones."""
+
+    def __init__(self, exact: Exact, runner: Backend, height: int, width: int) -> None:
+        self._exact, self._runner, self._size = exact, runner, (height, width)
+        #: Maps in the order in which an evaluation meets them.
+        self._maps: list[_Kept] = []
+        self._next = 0
+        self._rows = self._columns = np.zeros(0, np.int64)
+
+    def empty(self, channels: int) -> _Kept:
+        """A map of which nothing is known."""
+        return _Kept(*self._size, channels)
+
+    def filled(self, values: ByteArray) -> _Kept:
+        """A map (h, w, C) that is known."""
+        found = self.empty(values.shape[2])
+        rows, columns = everywhere(*self._size)
+        found.put(values.reshape(len(rows), -1), rows, columns)
+        return found
+
+    def evaluate(
+        self, config: PixelCnnConfig, pixels: _Kept, given: _Kept | None, rows: Positions, columns: Positions
+    ) -> npt.NDArray[np.int16]:
+        """What the head says of the pixels of a front, (n, P)."""
+        self._next, self._rows, self._columns = 0, rows, columns
+        arithmetic: Any = self  # what it takes, maps that are kept, is not what it gives
+        said: _Part = config.evaluate(arithmetic, pixels, given)
+        wide: npt.NDArray[np.int16] = self._runner.array(said.tensor)[0]
+        return wide
+
+    def taps(self, x: _Part | _Kept, offsets: Offsets, ahead: int = 0) -> _Part:
+        """See `Arithmetic`."""
+        kept = x if isinstance(x, _Kept) else self._keep(x)
+        found = kept.taps(offsets, self._rows, self._columns + ahead)
+        return _Part(self._runner.tensor(found[np.newaxis]), ahead)
+
+    def _keep(self, x: _Part) -> _Kept:
+        values = self._runner.array(x.tensor)[0].astype(np.uint8)
+        if self._next == len(self._maps):
+            self._maps.append(self.empty(values.shape[1]))
+        kept = self._maps[self._next]
+        self._next += 1
+        kept.put(values, self._rows, self._columns + x.ahead)
+        return kept
+
+    def layer(self, name: str, x: _Part, skip: _Part | None = None) -> _Part:
+        """See `Arithmetic`."""
+        return _Part(self._exact.layer(name, x.tensor, skip and skip.tensor), x.ahead)
+
+    def concatenate(self, *parts: _Part) -> _Part:
+        """See `Arithmetic`."""
+        return _Part(self._exact.concatenate(*(part.tensor for part in parts)), parts[0].ahead)
+
+    def gate(self, x: _Part) -> _Part:
+        """See `Arithmetic`."""
+        return _Part(self._exact.gate(x.tensor), x.ahead)
