@@ -92,7 +92,7 @@ class LevelNet(nn.Module):
         memory = config.begin(arithmetic, given[:, :, ::stride, ::stride])
         outputs = dict.fromkeys(sorted(config.order), memory.second)
         seen = arithmetic.zeros(memory.second, SEEN)
-        for row, column in config.steps((fine[0], fine[1])):
+        for row, column in config.steps(*fine):
             here = arithmetic.sublattice(given, row, column, stride)
             memory = config.step(arithmetic, here, seen, memory)
             outputs[row, column] = memory.second
