@@ -58,9 +58,11 @@ class FeatureMap(NamedTuple):
 
     @classmethod
     def of_head(cls, height: int, width: int, channels: int) -> FeatureMap:
-        """Memory for what a head says, without gaps."""
-        memory = np.empty((height * width + _BEHIND) * channels + _PITCH, np.int16)
-        return cls(memory[: height * width * channels].reshape(height, width, channels), None)
+        """Memory for what a head says, without gaps where all channels of a pixel are computed at once."""
+        vectors = -(-channels // _LANES)
+        pitch = channels if vectors <= BLOCKS else vectors * _LANES
+        memory = np.empty((height * width + _BEHIND) * pitch + _PITCH, np.int16)
+        return cls(memory[: height * width * pitch].reshape(height, width, pitch)[..., :channels], None)
 
 
 class Packed(NamedTuple):
@@ -107,19 +109,9 @@ class Int8:
             )
 
     def prepare(self, layer: Layer) -> Packed:
-        """See `Backend`.
-
-        Raises:
-            ModelError: a head has so many channels that they are not computed at once.
-        """
+        """See `Backend`."""
         channels, c_in, size, _ = layer.weight.shape
         groups, vectors = -(-c_in // 4), -(-channels // _LANES)
-        if layer.head and vectors > BLOCKS:
-            raise ModelError(
-                f"a head of {channels} channels: the backend int8 has at most {BLOCKS * _LANES}, use torch",
-                expected=BLOCKS * _LANES,
-                found=channels,
-            )
         parts = _parts(layer.weight.astype(np.int32))
         weights = np.zeros((len(parts), vectors * _LANES, 4 * groups, size, size), np.int8)
         weights[:, :channels, :c_in] = parts
@@ -207,7 +199,7 @@ class Int8:
 
     def array(self, tensor: FeatureMap) -> npt.NDArray[np.int16]:
         """See `Backend`."""
-        return tensor.values.astype(np.int16, copy=False)
+        return np.ascontiguousarray(tensor.values, np.int16)
 
 
 def _parts(weight: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int32]]:

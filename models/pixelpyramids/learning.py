@@ -29,15 +29,17 @@ class LevelBatch(NamedTuple):
         coarse: features of the coarse images, (B, 15, H, W).
         seen: of the fine images, (B, 6, H, W); nothing is seen beyond their edges.
         anchors: in sample values, (B, 3, h, w).
-        samples: of the fine images, (B, 3, h, w).
-        planes: how many of the three are coded.
+        samples: that are coded of the fine images, (B, 1 or 3, h, w).
     """
 
     coarse: Tensor
     seen: Tensor
     anchors: Tensor
     samples: Tensor
-    planes: int
+
+    def to(self, device: str) -> LevelBatch:
+        """The batch on a device."""
+        return LevelBatch(*(tensor.to(device) for tensor in self))
 
     def to(self, device: str) -> LevelBatch:
         """The batch on a device."""
@@ -62,7 +64,7 @@ def level_batch(images: ByteArray, distance: int, config: LevelConfig, bits: int
         return torch.from_numpy(array.astype(np.float32)).permute(0, 3, 1, 2)
 
     means = tensor(np.stack(guesses)) / 2**MEAN_BITS
-    return LevelBatch(tensor(features), tensor(seen), means, tensor(np.stack(fine_planes)), images.shape[3])
+    return LevelBatch(tensor(features), tensor(seen), means, tensor(fine))
 
 
 class LevelNet(nn.Module):
@@ -96,7 +98,7 @@ class LevelNet(nn.Module):
         memory = config.begin(arithmetic, given[:, :, ::stride, ::stride])
         outputs = dict.fromkeys(sorted(config.order), memory.second)
         seen = arithmetic.zeros(memory.second, SEEN)
-        for row, column in config.steps((fine[0], fine[1])):
+        for row, column in config.steps(*fine):
             here = arithmetic.sublattice(given, row, column, stride)
             memory = config.step(arithmetic, here, seen, memory)
             outputs[row, column] = memory.second
@@ -106,6 +108,7 @@ class LevelNet(nn.Module):
         return steps_of(said.float(), config.head, quantize=self.quantize)
 
     def forward(self, batch: LevelBatch) -> Tensor:
-        """Information of the fine samples that are coded, in bits, (B, planes, h, w)."""
-        found = mixture_bits(self.steps(batch), batch.anchors, batch.samples, self.config.head, self.bits)
-        return found[:, : batch.planes]
+        """Information of the samples in bits, (B, 1 or 3, h, w)."""
+        samples = batch.samples.expand_as(batch.anchors)
+        found = mixture_bits(self.steps(batch), batch.anchors, samples, self.config.head, self.bits)
+        return found[:, : batch.samples.shape[1]]

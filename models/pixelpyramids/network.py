@@ -24,7 +24,7 @@ import numpy.typing as npt
 from ppyr.errors import ModelError
 from ppyr.models.arithmetic import Arithmetic, Kind, LayerSpec, Map
 from ppyr.models.mixture import MixtureHead
-from ppyr.models.steps import SUBLATTICE, Shape
+from ppyr.models.steps import SUBLATTICE
 
 PLANES = 3
 #: Channels of what is seen of a coarse pixel, and of a pixel of an earlier subsampled image.
@@ -73,9 +73,9 @@ class LevelConfig:
             places = [(y + step * down, x + step * right) for down, right in SUBLATTICE for y, x in places]
         return tuple(places)
 
-    def steps(self, fine: Shape) -> tuple[tuple[int, int], ...]:
-        """`order` without the subsampled images of a fine image of this shape that are empty."""
-        return tuple((row, column) for row, column in self.order if row < fine[0] and column < fine[1])
+    def steps(self, height: int, width: int) -> tuple[tuple[int, int], ...]:
+        """`order` without the subsampled images of a fine image of these sides that are empty."""
+        return tuple((row, column) for row, column in self.order if row < height and column < width)
 
     def specs(self) -> dict[str, LayerSpec]:
         """The layers by name."""

@@ -1,0 +1,163 @@
+"""PixelPyramids in integers: the mixtures of every level's samples, subsampled image by subsampled image.
+
+Encoder and decoder walk the same steps. The encoder hands in the whole fine image; the decoder an empty one,
+and fills in each step's pixels before it asks for the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ppyr.bitstream.mixtures import Mixtures
+from ppyr.models.arithmetic import Exact, prepared
+from ppyr.models.backends import Backend
+from ppyr.models.features import ZERO_POINT, ByteArray, Integers
+from ppyr.models.grid import MEAN_BITS
+from ppyr.models.mixture import MixtureHead
+from ppyr.models.weights import Weights
+
+from .features import anchors, coarse_map, look, planes_of
+from .network import SEEN, LevelConfig, PyramidConfig, name_of
+
+#: The tensor that holds `PyramidConfig.settings`.
+SETTINGS = "settings"
+
+
+class StepPrediction:
+    """The distribution of one step's pixels, a subsampled image.
+
+    Args:
+        coarse, fine: the pixels (n, m, C) of the level's images.
+        said: by the head, (., ., outputs), of n x m pixels and some beyond the edges.
+        guesses: anchors, (n, m, 3).
+        head: how mixtures are said.
+        bits: of a sample.
+
+    Attributes:
+        fine: view (n, m, C) of the fine image; the channels before the one that is asked for must be in it.
+        coarse: the pixels (n, m, C) that the fine ones add to, modulo 256.
+        channels: channels in coding order.
+    """
+
+    def __init__(
+        self,
+        coarse: ByteArray,
+        fine: ByteArray,
+        said: npt.NDArray[np.int16],
+        guesses: Integers,
+        head: MixtureHead,
+        bits: int,
+    ) -> None:
+        self.coarse, self.fine, self.channels = coarse, fine, tuple(range(fine.shape[2]))
+        self._said, self._guesses, self._head, self._bits = said, guesses, head, bits
+
+    def distribution(self, channel: int) -> Mixtures:
+        """The distributions of the samples of a channel, n m of them in rows from the top."""
+        height, width, _ = self.fine.shape
+        said = self._said[:height, :width].reshape(height * width, -1)
+        residuals = (self._planes() << MEAN_BITS) - self._guesses
+        guesses, residuals = (array.reshape(height * width, -1) for array in (self._guesses, residuals))
+        return self._head.mixtures(channel, said, guesses, residuals, self._bits)
+
+    def seen(self, height: int, width: int) -> ByteArray:
+        """What is seen of the pixels, all of which are known, (height, width, SEEN); nothing beyond them."""
+        found = np.full((height, width, SEEN), ZERO_POINT, np.uint8)
+        known = look(self._planes(), self._guesses, self._bits)
+        found[: known.shape[0], : known.shape[1]] = known
+        return found
+
+    def _planes(self) -> Integers:
+        return planes_of(self.coarse + self.fine)
+
+
+class PyramidPredictor:
+    """Predicts the levels of one image, coarse to fine.
+
+    Args:
+        model: the networks.
+        levels: of the image.
+        bits: of a sample.
+    """
+
+    def __init__(self, model: PixelPyramids, levels: int, bits: int) -> None:
+        self._model, self._left, self._bits = model, levels, bits
+
+    def level(self, axis: int, coarse: ByteArray, fine: ByteArray) -> Iterator[StepPrediction]:
+        """The steps of the next level.
+
+        Args:
+            axis: 0 (a row level) or 1 (a column level), in turn.
+            coarse: the image so far (h, w, 1 or 3).
+            fine: the level's fine image; read after each step.
+        """
+        self._left -= 1
+        config, arithmetic = self._model.network(self._left)
+        if steps := config.steps(*fine.shape[:2]):
+            yield from self._steps(steps, config, arithmetic, axis, coarse, fine)
+
+    def _steps(
+        self,
+        steps: tuple[tuple[int, int], ...],
+        config: LevelConfig,
+        arithmetic: Exact,
+        axis: int,
+        coarse: ByteArray,
+        fine: ByteArray,
+    ) -> Iterator[StepPrediction]:
+        runner, stride = self._model.backend, config.stride
+        planes, within = planes_of(coarse), coarse[: fine.shape[0], : fine.shape[1]]
+        guesses = anchors(planes, axis, *fine.shape[:2])
+        features = coarse_map(planes, config.multiple, self._bits)
+        height, width = (length // stride for length in features.shape[:2])
+        given = config.look(arithmetic, runner.tensor(features))
+        memory = config.begin(arithmetic, runner.sublattice(given, 0, 0, stride))
+        seen = arithmetic.zeros(memory.second, SEEN)
+        for row, column in steps:
+            here = runner.sublattice(given, row, column, stride)
+            memory = config.step(arithmetic, here, seen, memory)
+            said = runner.array(config.say(arithmetic, memory.second))
+            places = slice(row, None, stride), slice(column, None, stride)
+            pixels = within[places], fine[places]
+            step = StepPrediction(*pixels, said, guesses[places], config.head, self._bits)
+            yield step
+            seen = runner.tensor(step.seen(height, width))
+
+
+class PixelPyramids:
+    """The networks of a model, prepared for one backend.
+
+    Attributes:
+        id: 16 bytes.
+        source: the integers.
+        backend: what they are computed by.
+        config: their sizes.
+
+    Raises:
+        ModelError: a tensor is missing or breaks the rules of exact inference.
+    """
+
+    def __init__(self, source: Weights, runner: Backend) -> None:
+        self.id, self.source, self.backend = source.id, source, runner
+        self.config = PyramidConfig.of(source.tensor(SETTINGS, np.int32))
+        self._networks = [
+            (network, Exact(_layers(source, f"{name_of(number)}.", network, runner), runner))
+            for number, network in enumerate(self.config.networks)
+        ]
+
+    def network(self, distance: int) -> tuple[LevelConfig, Exact]:
+        """The network of a level, by its distance from the finest one, and what it is computed with."""
+        return self._networks[self.config.network(distance)]
+
+    def predictor(self, levels: int, bits: int) -> PyramidPredictor:
+        """Of the levels of an image with samples of `bits` bits."""
+        return PyramidPredictor(self, levels, bits)
+
+
+def _layers(source: Weights, prefix: str, network: LevelConfig, runner: Backend) -> dict[str, Any]:
+    """The layers of a network by name, prepared."""
+    specs = {prefix + name: spec for name, spec in network.specs().items()}
+    return {name.removeprefix(prefix): layer for name, layer in prepared(source, specs, runner).items()}
