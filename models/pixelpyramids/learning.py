@@ -41,12 +41,6 @@ class LevelBatch(NamedTuple):
         """The batch on a device."""
         return LevelBatch(*(tensor.to(device) for tensor in self))
 
-    def to(self, device: str) -> LevelBatch:
-        """The batch on a device."""
-        *tensors, planes = self
-        coarse, seen, guesses, samples = (tensor.to(device) for tensor in tensors)
-        return LevelBatch(coarse, seen, guesses, samples, planes)
-
 
 def level_batch(images: ByteArray, distance: int, config: LevelConfig, bits: int) -> LevelBatch:
     """A level, so many from the finest, of a batch of images (B, h, w, 1 or 3), which are large enough."""
