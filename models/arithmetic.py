@@ -162,10 +162,15 @@ def tapped(x: ByteArray, offsets: Offsets) -> ByteArray:
     return np.concatenate(shifted, axis=2)
 
 
-def prepared(weights: Weights, specs: Mapping[str, LayerSpec], runner: Backend) -> dict[str, Any]:
-    """The layers of a network, prepared for a backend.
+def layers_of(weights: Weights, specs: Mapping[str, LayerSpec]) -> dict[str, Layer]:
+    """The layers of a network by name.
 
     Raises:
         ModelError: one is missing or breaks the rules of exact inference.
     """
-    return {name: runner.prepare(spec.layer(weights, name)) for name, spec in specs.items()}
+    return {name: spec.layer(weights, name) for name, spec in specs.items()}
+
+
+def prepared(weights: Weights, specs: Mapping[str, LayerSpec], runner: Backend) -> dict[str, Any]:
+    """The same, prepared for a backend."""
+    return {name: runner.prepare(layer) for name, layer in layers_of(weights, specs).items()}

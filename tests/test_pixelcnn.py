@@ -10,7 +10,7 @@ import torch
 
 from ppyr.bitstream.mixtures import Mixtures, frequencies
 from ppyr.errors import ModelError, UnsupportedImageError
-from ppyr.models.arithmetic import prepared
+from ppyr.models.arithmetic import layers_of
 from ppyr.models.backends import backend
 from ppyr.models.learned import exported
 from ppyr.models.pixelcnn.coding import Front, PixelCnnCoder
@@ -42,7 +42,7 @@ def net(config: PixelCnnConfig, bits: int = 8) -> PixelCnnNet:
 def coder(config: PixelCnnConfig, name: str = "auto") -> PixelCnnCoder:
     weights = Weights(exported(net(config).learned, config.head.bits), {})
     runner = backend(name)
-    return PixelCnnCoder(config, prepared(weights, config.specs(), runner), runner)
+    return PixelCnnCoder(config, layers_of(weights, config.specs()), runner)
 
 
 def image(*shape: int) -> Bytes:
@@ -147,7 +147,7 @@ def test_the_integers_cost_what_the_rounded_network_does(bits: int) -> None:
         expected = float(network(pixel_batch(known[np.newaxis], bits)).sum())
     weights = Weights(exported(network.learned, COLOUR.head.bits), {})
     runner = backend()
-    (front,) = PixelCnnCoder(COLOUR, prepared(weights, COLOUR.specs(), runner), runner).fronts(
+    (front,) = PixelCnnCoder(COLOUR, layers_of(weights, COLOUR.specs()), runner).fronts(
         known, bits, known=True
     )
     cost = 0.0

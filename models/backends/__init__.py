@@ -27,10 +27,12 @@ class Backend(Protocol):
     Attributes:
         name: what it is chosen by.
         threaded: whether it computes on threads of its own.
+        compiles: whether networks of which little is computed at a time are better compiled than run.
     """
 
     name: str
     threaded: bool
+    compiles: bool
 
     def prepare(self, layer: Layer) -> Any:
         """A layer in the form that `run` takes."""

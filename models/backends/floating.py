@@ -24,6 +24,7 @@ class Torch:
     name = "torch"
     device = "cpu"
     threaded = True
+    compiles = False
 
     def __init__(self) -> None:
         import torch

@@ -100,6 +100,7 @@ class Int8:
 
     name = "int8"
     threaded = False
+    compiles = True
 
     def __init__(self) -> None:
         if CHOSEN is None:

@@ -19,6 +19,7 @@ class Reference:
 
     name = "reference"
     threaded = False
+    compiles = False
 
     def prepare(self, layer: Layer) -> Layer:
         """See `Backend`."""

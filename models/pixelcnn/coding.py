@@ -23,8 +23,10 @@ from ppyr.models.arithmetic import Exact, Offsets
 from ppyr.models.backends import Backend, Tensor
 from ppyr.models.features import ZERO_POINT, ByteArray, Integers
 from ppyr.models.grid import MEAN_BITS
+from ppyr.models.integer import Layer
 from ppyr.models.mixture import MixtureHead
 
+from .compiled import Fronts, program
 from .features import Positions, anchors, everywhere, look
 from .network import FIRST_ABOVE, FIRST_LEFT, PixelCnnConfig
 
@@ -70,12 +72,14 @@ class PixelCnnCoder:
 
     Args:
         config: its sizes.
-        layers: by name, prepared by the backend.
+        layers: by name.
         runner: the backend.
     """
 
-    def __init__(self, config: PixelCnnConfig, layers: Mapping[str, Any], runner: Backend) -> None:
-        self.config, self._arithmetic, self._runner = config, Exact(layers, runner), runner
+    def __init__(self, config: PixelCnnConfig, layers: Mapping[str, Layer], runner: Backend) -> None:
+        self.config, self._runner = config, runner
+        self._arithmetic = Exact({name: runner.prepare(layer) for name, layer in layers.items()}, runner)
+        self._program = program(config, layers) if runner.compiles else None
 
     def fronts(
         self, image: ByteArray, bits: int, given: ByteArray | None = None, *, known: bool
@@ -121,17 +125,19 @@ class PixelCnnCoder:
     ) -> Iterator[_Said]:
         """Front by front; after each its pixels are known."""
         height, width, _ = seen.shape
-        wave = _Wave(self._arithmetic, self._runner, height, width)
-        pixels = wave.empty(self.config.features)
-        there = None if given is None else wave.filled(given)
+        wave: Fronts | _Wave
+        if self._program:
+            wave = Fronts(self.config, self._program, height, width, given)
+        else:
+            wave = _Wave(self.config, self._arithmetic, self._runner, height, width, given)
         for places in fronts(height, width, self.config.slope, self.config.layers - 1):
-            said = wave.evaluate(self.config, pixels, there, *places)
+            said = wave.evaluate(*places)
             inside = places[1] >= 0
             rows, columns = (place[inside] for place in places)
             if rows.any() or columns.any():
                 yield rows, columns, said[inside]
             seen[rows, columns] = image[rows, columns]
-            pixels.put(look(seen, rows, columns, bits), rows, columns)
+            wave.put(look(seen, rows, columns, bits), rows, columns)
 
 
 def fronts(height: int, width: int, slope: int, ahead: int = 0) -> Iterator[tuple[Positions, Positions]]:
@@ -173,33 +179,44 @@ class _Part(NamedTuple):
 class _Wave:
     """The arithmetic of the pixels of one front, which keeps what layers see of earlier ones."""
 
-    def __init__(self, exact: Exact, runner: Backend, height: int, width: int) -> None:
-        self._exact, self._runner, self._size = exact, runner, (height, width)
+    def __init__(
+        self,
+        config: PixelCnnConfig,
+        exact: Exact,
+        runner: Backend,
+        height: int,
+        width: int,
+        given: ByteArray | None,
+    ) -> None:
+        self._config, self._exact, self._runner, self._size = config, exact, runner, (height, width)
+        self._pixels = self._empty(config.features)
+        self._given = None if given is None else self._filled(given)
         #: Maps in the order in which an evaluation meets them.
         self._maps: list[_Kept] = []
         self._next = 0
         self._rows = self._columns = np.zeros(0, np.int64)
 
-    def empty(self, channels: int) -> _Kept:
-        """A map of which nothing is known."""
+    def put(self, seen: ByteArray, rows: Positions, columns: Positions) -> None:
+        """See `Fronts`."""
+        self._pixels.put(seen, rows, columns)
+
+    def evaluate(self, rows: Positions, columns: Positions) -> npt.NDArray[np.int16]:
+        """See `Fronts`."""
+        self._next, self._rows, self._columns = 0, rows, columns
+        arithmetic: Any = self  # what it takes, maps that are kept, is not what it gives
+        said: _Part = self._config.evaluate(arithmetic, self._pixels, self._given)
+        wide: npt.NDArray[np.int16] = self._runner.array(said.tensor)[0]
+        return wide
+
+    def _empty(self, channels: int) -> _Kept:
         return _Kept(*self._size, channels)
 
-    def filled(self, values: ByteArray) -> _Kept:
+    def _filled(self, values: ByteArray) -> _Kept:
         """A map (h, w, C) that is known."""
-        found = self.empty(values.shape[2])
+        found = self._empty(values.shape[2])
         rows, columns = everywhere(*self._size)
         found.put(values.reshape(len(rows), -1), rows, columns)
         return found
-
-    def evaluate(
-        self, config: PixelCnnConfig, pixels: _Kept, given: _Kept | None, rows: Positions, columns: Positions
-    ) -> npt.NDArray[np.int16]:
-        """What the head says of the pixels of a front, (n, P)."""
-        self._next, self._rows, self._columns = 0, rows, columns
-        arithmetic: Any = self  # what it takes, maps that are kept, is not what it gives
-        said: _Part = config.evaluate(arithmetic, pixels, given)
-        wide: npt.NDArray[np.int16] = self._runner.array(said.tensor)[0]
-        return wide
 
     def taps(self, x: _Part | _Kept, offsets: Offsets, ahead: int = 0) -> _Part:
         """See `Arithmetic`."""
@@ -210,7 +227,7 @@ class _Wave:
     def _keep(self, x: _Part) -> _Kept:
         values = self._runner.array(x.tensor)[0].astype(np.uint8)
         if self._next == len(self._maps):
-            self._maps.append(self.empty(values.shape[1]))
+            self._maps.append(self._empty(values.shape[1]))
         kept = self._maps[self._next]
         self._next += 1
         kept.put(values, self._rows, self._columns + x.ahead)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ppyr.errors import FormatError, UnsupportedImageError
-from ppyr.models.arithmetic import Exact, prepared
+from ppyr.models.arithmetic import Exact, layers_of
 from ppyr.models.backends import Backend
 from ppyr.models.features import ZERO_POINT, ByteArray
 from ppyr.models.weights import Weights
@@ -44,8 +44,12 @@ class PixelCnn:
     def __init__(self, source: Weights, runner: Backend) -> None:
         self.id, self.source, self.backend = source.id, source, runner
         self.config = PixelCnnConfig.of(source.tensor(SETTINGS, np.int32))
-        self._layers = prepared(source, self.config.specs(), runner)
-        self._coder = PixelCnnCoder(self.config, self._layers, runner)
+        layers = layers_of(source, self.config.specs())
+        self._encoder = Exact(
+            {name: runner.prepare(layer) for name, layer in layers.items() if name.startswith("encoder")},
+            runner,
+        )
+        self._coder = PixelCnnCoder(self.config, layers, runner)
 
     @property
     def coarsest_bits(self) -> int:
@@ -115,7 +119,7 @@ class PixelCnn:
             )
         seen = np.repeat(image, self.config.planes // channels, axis=2)
         pixels = look(seen, *everywhere(height, width), bits).reshape(height, width, -1)
-        code = self.config.encode(Exact(self._layers, self.backend), self.backend.tensor(pixels))
+        code = self.config.encode(self._encoder, self.backend.tensor(pixels))
         numbers = self.backend.array(code).ravel().astype(np.uint8) >> _REST
         return bytes(numbers[0::2] << CODE_BITS | numbers[1::2])
 
