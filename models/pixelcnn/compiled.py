@@ -42,6 +42,22 @@ class Program(NamedTuple):
     places: npt.NDArray[np.int64]
 
 
+class Maps(NamedTuple):
+    """What is kept of earlier fronts, less the zero point.
+
+    Attributes:
+        pixels: what is seen of them, (h + 2 edges, w + 2 edges, features).
+        given: (h, w, D).
+        stacks: the vertical one and the horizontal one, (2, layers, h + 2 edges, w + 2 edges, width).
+        links: what the horizontal stack sees of the vertical one, (layers, h, w, 2 width).
+    """
+
+    pixels: Signed
+    given: Signed
+    stacks: Signed
+    links: Signed
+
+
 def program(config: PixelCnnConfig, layers: Mapping[str, Layer]) -> Program:
     """The layers of a network as `Fronts` takes them."""
     own = [layers[name] for name in _names(config)]
@@ -59,12 +75,8 @@ def program(config: PixelCnnConfig, layers: Mapping[str, Layer]) -> Program:
 
 
 def _names(config: PixelCnnConfig) -> list[str]:
-    stacks = [
-        f"{kind}_{number}"
-        for number in range(config.layers)
-        for kind in ("vertical", "horizontal", "residual")
-    ]
-    return [*stacks, "last", "head"]
+    kinds = "vertical", "horizontal", "residual"
+    return [*(f"{kind}_{number}" for number in range(config.layers) for kind in kinds), "last", "head"]
 
 
 class Fronts:
@@ -96,8 +108,8 @@ class Fronts:
     def evaluate(self, rows: Positions, columns: Positions) -> Signed:
         """What the head says of the pixels of a front, (n, P); nothing that counts for columns below 0."""
         said = np.zeros((len(rows), self._config.head.outputs), np.int16)
-        maps = self._pixels, self._given, self._stacks, self._links
-        _evaluate(rows, columns, *self._program, *_TAPS, *maps, said)
+        maps = Maps(self._pixels, self._given, self._stacks, self._links)
+        _evaluate(rows, columns, self._program, _TAPS, maps, said)
         return said
 
 
@@ -105,22 +117,16 @@ class Fronts:
 def _evaluate(
     rows: Positions,
     columns: Positions,
-    weights: Signed,
-    biases: npt.NDArray[np.int32],
-    shifts: npt.NDArray[np.int32],
-    places: npt.NDArray[np.int64],
-    first_above: Positions,
-    above: Positions,
-    first_left: Positions,
-    left: Positions,
-    pixels: Signed,
-    given: Signed,
-    stacks: Signed,
-    links: Signed,
+    made: Program,
+    taps: tuple[Positions, ...],
+    maps: Maps,
     said: Signed,
 ) -> None:
     """`PixelCnnConfig.evaluate`, pixel by pixel; the vertical stack ahead of the horizontal one."""
-    layers, height, width, twice = links.shape
+    pixels, given, stacks, links = maps
+    first_above, above, first_left, left = taps
+    places = made.places
+    layers, _, width, twice = links.shape
     channels = twice // 2
     verticals, horizontals = stacks[0], stacks[1]
     longest = places[:, 2].max()
@@ -136,7 +142,7 @@ def _evaluate(
                 else:
                     count = _gather(verticals[number - 1], above, row, column, x, 0)
                 count = _append(given[row, column], x, count)
-                _layer(x, nothing, weights, biases, shifts, places[3 * number], -ZERO_POINT, y)
+                _layer(x, nothing, made, 3 * number, -ZERO_POINT, y)
                 links[number, row, column] = y[:twice]
                 _gate(y, channels, verticals[number, row + _EDGE, column + _EDGE])
         column = columns[n]
@@ -148,13 +154,13 @@ def _evaluate(
                     count = _gather(horizontals[number - 1], left, row, column, x, 0)
                 count = _append(links[number, row, column], x, count)
                 count = _append(given[row, column], x, count)
-                _layer(x, nothing, weights, biases, shifts, places[3 * number + 1], -ZERO_POINT, y)
+                _layer(x, nothing, made, 3 * number + 1, -ZERO_POINT, y)
                 _gate(y, channels, x)
                 skip = horizontals[number - 1, row + _EDGE, column + _EDGE] if number else nothing
-                _layer(x, skip, weights, biases, shifts, places[3 * number + 2], -ZERO_POINT, y)
+                _layer(x, skip, made, 3 * number + 2, -ZERO_POINT, y)
                 horizontals[number, row + _EDGE, column + _EDGE] = y[:channels]
-            _layer(y, nothing, weights, biases, shifts, places[3 * layers], 0, x)
-            _layer(x, nothing, weights, biases, shifts, places[3 * layers + 1], -HEAD_LIMIT, said[n])
+            _layer(y, nothing, made, 3 * layers, 0, x)
+            _layer(x, nothing, made, 3 * layers + 1, -HEAD_LIMIT, said[n])
 
 
 @njit(nogil=True)
@@ -176,15 +182,14 @@ def _append(values: Signed, x: Signed, count: int) -> int:
 def _layer(
     x: Signed,
     skip: Signed,
-    weights: Signed,
-    biases: npt.NDArray[np.int32],
-    shifts: npt.NDArray[np.int32],
-    place: npt.NDArray[np.int64],
+    made: Program,
+    number: int,
     low: int,
     y: Signed,
 ) -> None:
     """A layer of one pixel: of a stream less its zero point where low is -128, bytes for 0, else a head."""
-    first, bias, inputs, outputs = place
+    weights, biases, shifts, places = made
+    first, bias, inputs, outputs = places[number]
     high = -low - 1 if low else ACTIVATION_MAX
     # What leaves a layer for a stream has the zero point in its bias, or its skip input.
     offset = ZERO_POINT if low == -ZERO_POINT else 0
