@@ -46,6 +46,9 @@ HEADER_SIZE = _FIELDS.size + _CRC.size
 TILE_BITS = (4, 10)
 """Least and greatest binary logarithm of a tile's side, which bounds the memory that decoding takes."""
 
+CONDITION_SIZE = (1, 1 << 12)
+"""Least and greatest bytes of a condition."""
+
 _VERSION_OFFSET = len(SIGNATURE)
 _LONGEST = 2**63 - 1
 
@@ -59,6 +62,7 @@ class Kind(IntEnum):
     COARSEST = 4
     CHANGES = 5
     MAPPING = 6
+    CONDITION = 7
 
 
 _METADATA = frozenset(map(int, MetadataKind))
@@ -132,6 +136,9 @@ class Index:
         mapping: size of the payload of the section with the mapping, 0 where there is none.
         changes: size of the payload of the section that changes the model, 0 where there is none.
         scaling: of samples of more than 8 bits, None of others.
+        coarsest_bits: the first level codes the coarsest image of each pyramid, of at most 2^coarsest_bits
+            pixels a side; 0 where that is a single pixel, and the first level the first of the pyramid.
+        condition: size of the payload of the section with the condition, 0 where there is none.
     """
 
     tile_bits: int
@@ -141,6 +148,8 @@ class Index:
     mapping: int = 0
     changes: int = 0
     scaling: Scaling | None = None
+    coarsest_bits: int = 0
+    condition: int = 0
 
 
 @dataclass(frozen=True)
@@ -150,8 +159,8 @@ class Container:
     Attributes:
         header: the fixed header.
         tile_bits: see `Index`.
-        coarsest: the samples of the 1x1 image that the pyramid of each unit ends in, one byte each, or two
-            (little-endian) when the bit depth is above 8.
+        coarsest: the samples of the first pixel of each unit, one byte each, or two (little-endian) when the
+            bit depth is above 8.
         methods: see `Index`.
         levels: the streams, levels[level][unit], coarse to fine.
         mapping: from the coded image, None where that is the image itself.
@@ -159,6 +168,8 @@ class Container:
         scaling: see `Index`.
         ancillary: kind (128..255) and payload of the sections that this version has no use for.
         metadata: what the file says of the image beside its pixels.
+        coarsest_bits: see `Index`.
+        condition: what the model is given beside the pixels, b"" where that is nothing.
 
     Raises:
         FormatError: the parts do not fit the header.
@@ -174,9 +185,11 @@ class Container:
     scaling: Scaling | None = None
     ancillary: tuple[tuple[int, bytes], ...] = ()
     metadata: Metadata = NO_METADATA
+    coarsest_bits: int = 0
+    condition: bytes = b""
 
     def __post_init__(self) -> None:
-        layout = Layout(self.coded, self.tile_bits)
+        layout = Layout(self.coded, self.tile_bits, self.coarsest_bits)
         size = layout.coarsest_size
         check_range("bytes of the coarsest image", len(self.coarsest), size, size)
         check_coarsest(self.coarsest, self.coded)
@@ -184,7 +197,8 @@ class Container:
         for streams in self.levels:
             check_range("units", len(streams), layout.units, layout.units)
         _check_methods(self.methods, tuple(tuple(map(len, streams)) for streams in self.levels), layout)
-        _check_model(self.header, self.methods, len(self.changes))
+        check_range("bytes of the condition", len(self.condition), 0, CONDITION_SIZE[1])
+        _check_model(self.header, self.methods, len(self.changes), len(self.condition))
         _check_scaling(self.scaling, self.coded, layout.level_count)
         self.metadata.check_image(self.header.channels, self.header.bit_depth)
         for kind, _ in self.ancillary:
@@ -202,7 +216,15 @@ class Container:
         sizes = tuple(tuple(map(len, streams)) for streams in self.levels)
         mapping = len(pack_mapping(self.mapping))
         return Index(
-            self.tile_bits, self.coded, self.methods, sizes, mapping, len(self.changes), self.scaling
+            self.tile_bits,
+            self.coded,
+            self.methods,
+            sizes,
+            mapping,
+            len(self.changes),
+            self.scaling,
+            self.coarsest_bits,
+            len(self.condition),
         )
 
     def stream(self, level: int, unit: int) -> bytes:
@@ -216,32 +238,52 @@ class Layout:
     Args:
         coded: the coded image.
         tile_bits: binary logarithm of a tile's side.
+        coarsest_bits: see `Index`.
 
     Attributes:
-        tile_bits: as given.
         tiles: how many there are, (rows, columns).
         units: components of all tiles.
-        level_count: levels of the pyramid of a whole tile, or of the only one.
-        coarsest_size: bytes of the coarsest images of all units.
+        halvings: how often a whole tile, or the only one, is halved until it is a single pixel.
+        level_count: levels of such a tile.
+        coarsest_size: bytes of the first pixels of all units.
 
     Raises:
-        FormatError: `tile_bits` is out of range.
+        FormatError: `tile_bits` or `coarsest_bits` is out of range.
     """
 
-    def __init__(self, coded: Raster, tile_bits: int) -> None:
+    def __init__(self, coded: Raster, tile_bits: int, coarsest_bits: int = 0) -> None:
         check_range("binary logarithm of the tiles' side", tile_bits, *TILE_BITS)
+        _check_coarsest_bits(coarsest_bits, coded, tile_bits)
         side = 1 << tile_bits
-        self.tile_bits = tile_bits
+        self._coarsest_bits = coarsest_bits
         self.tiles = -(-coded.height // side), -(-coded.width // side)
         pixels = self.tiles[0] * self.tiles[1]
         self.units = pixels * coded.components
-        self.level_count = level_count(min(coded.width, side), min(coded.height, side))
+        whole = min(coded.width, side), min(coded.height, side)
+        self.halvings = halvings(*whole)
+        self.level_count = level_count(*whole, coarsest_bits)
         self.coarsest_size = pixels * coded.channels * coded.dtype.itemsize
 
+    def levels_of(self, width: int, height: int) -> list[int]:
+        """The numbers of the levels that a unit of this size has.
 
-def level_count(width: int, height: int) -> int:
-    """Levels of the pyramid of a tile: 2 * ceil(log2(max(width, height)))."""
-    return 2 * (max(width, height) - 1).bit_length()
+        The first level has the coarsest images of all units, where these are coded; a smaller unit lacks the
+        levels after it.
+        """
+        own = level_count(width, height, self._coarsest_bits)
+        pyramid = own - own % 2
+        return [*range(own % 2), *range(self.level_count - pyramid, self.level_count)]
+
+
+def halvings(width: int, height: int) -> int:
+    """How often a tile is halved until it is a single pixel: ceil(log2(max(width, height)))."""
+    return (max(width, height) - 1).bit_length()
+
+
+def level_count(width: int, height: int, coarsest_bits: int = 0) -> int:
+    """Levels of a tile: two for each time that it is halved, and one if the coarsest image is coded."""
+    count = halvings(width, height)
+    return 2 * max(0, count - coarsest_bits) + (coarsest_bits > 0 and count > 0)
 
 
 def pixel_digest(samples: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
@@ -276,7 +318,7 @@ def pack(container: Container) -> bytes:
     scaling = container.scaling
     mapping = pack_mapping(container.mapping)
     sizes = [len(stream) for streams in container.levels for stream in streams]
-    numbers = [container.tile_bits, len(mapping)]
+    numbers = [container.tile_bits, container.coarsest_bits, len(container.condition), len(mapping)]
     numbers += [container.coded.channels, container.coded.bit_depth] if mapping else []
     numbers += [len(container.levels)]
     numbers += [scaling.used_bits, *scaling.units] if scaling else []
@@ -287,6 +329,7 @@ def pack(container: Container) -> bytes:
         *((kind, [payload]) for kind, payload in container.ancillary),
         *([(Kind.MAPPING, [mapping])] if mapping else []),
         *([(Kind.CHANGES, [container.changes])] if container.changes else []),
+        *([(Kind.CONDITION, [container.condition])] if container.condition else []),
         (Kind.COARSEST, [container.coarsest]),
         *((Kind.LEVEL, _stored(streams)) for streams in container.levels if any(streams)),
         (Kind.END, []),
@@ -312,6 +355,7 @@ def unpack(data: bytes) -> Container:
 
     mapping = read_mapping(next(sections), header, index) if index.mapping else None
     changes = next(sections).expect(Kind.CHANGES, index.changes) if index.changes else b""
+    condition = next(sections).expect(Kind.CONDITION, index.condition) if index.condition else b""
     coarsest = next(sections).expect(Kind.COARSEST, Layout(index.coded, index.tile_bits).coarsest_size)
     levels = tuple(_level(sections, streams) for streams in index.streams)
     end = next(sections)
@@ -334,6 +378,8 @@ def unpack(data: bytes) -> Container:
         index.scaling,
         tuple(ancillary),
         metadata,
+        index.coarsest_bits,
+        condition,
     )
 
 
@@ -456,12 +502,16 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
     numbers = _Numbers(data, end - len(section.expect(Kind.INDEX)), end)
 
     tile_bits = numbers.next("binary logarithm of the tiles' side", *TILE_BITS)
+    at_coarsest = numbers.at
+    coarsest_bits = numbers.next("binary logarithm of the coarsest image's side", 0, tile_bits)
+    condition = numbers.next("bytes of section CONDITION", 0, CONDITION_SIZE[1])
     mapping = numbers.next("bytes of section MAPPING", 0, _LONGEST)
     coded = header.raster
     if mapping:
         channels = numbers.next("coded channels", 1, header.channels)
         coded = replace(coded, channels=channels, bit_depth=numbers.next("bits of a coded sample", 1, 16))
-    layout = Layout(coded, tile_bits)
+    _check_coarsest_bits(coarsest_bits, coded, tile_bits, offset=at_coarsest)
+    layout = Layout(coded, tile_bits, coarsest_bits)
     levels = numbers.next("levels", layout.level_count, layout.level_count)
     scaling = _read_scaling(numbers, coded, levels) if coded.bit_depth > SHALLOW else None
     _check_present(data, numbers.at, numbers.at + (1 + levels) * layout.units)
@@ -475,7 +525,7 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
     )
     _check_methods(methods, sizes, layout, offset=offset)
     changes = numbers.next("bytes of section CHANGES", 1, _LONGEST) if numbers.at < end else 0
-    _check_model(header, methods, changes, offset=offset)
+    _check_model(header, methods, changes, condition, offset=offset)
     if numbers.at != end:
         raise FormatError(
             f"offset {numbers.at}: the index is longer than its numbers; {FRESH_COPY}",
@@ -483,7 +533,8 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
             expected=numbers.at,
             found=end,
         )
-    return header, Index(tile_bits, coded, methods, sizes, mapping, changes, scaling), section.stop
+    index = Index(tile_bits, coded, methods, sizes, mapping, changes, scaling, coarsest_bits, condition)
+    return header, index, section.stop
 
 
 def _read_scaling(numbers: _Numbers, coded: Raster, levels: int) -> Scaling:
@@ -613,13 +664,20 @@ def _check_methods(
             )
 
 
+def _check_coarsest_bits(bits: int, coded: Raster, tile_bits: int, offset: int | None = None) -> None:
+    """Checks that a coarsest image fits in a tile, and is a single pixel of wide samples."""
+    most = 0 if coded.bit_depth > SHALLOW else tile_bits
+    check_range("binary logarithm of the coarsest image's side", bits, 0, most, offset=offset)
+
+
 def _check_model(
-    header: Header, methods: tuple[Method, ...], changes: int, offset: int | None = None
+    header: Header, methods: tuple[Method, ...], changes: int, condition: int, offset: int | None = None
 ) -> None:
-    """Checks that a file without units of a model names none, and changes none."""
+    """Checks that a file without units of a model names none, and neither changes one nor has a condition."""
     if Method.MODEL not in methods:
         check_range("bytes of a model id where no unit has a model", sum(header.model_id), 0, 0, offset=20)
         check_range("bytes of section CHANGES where no unit has a model", changes, 0, 0, offset=offset)
+        check_range("bytes of section CONDITION where no unit has a model", condition, 0, 0, offset=offset)
 
 
 def _check_scaling(scaling: Scaling | None, coded: Raster, levels: int) -> None:

@@ -225,7 +225,8 @@ def _read_channels(data: bytes, at: int, image: Raster) -> tuple[ChannelMapping,
                 values.append(last)
         elif how != How.CODED:
             number, at = read_number(data, at)
-            check_range("constant", number, 0, 2**image.bit_depth - 1)
+            if how == How.CONSTANT:
+                check_range("constant", number, 0, 2**image.bit_depth - 1)
         found.append(Channel(How(how), tuple(values), number))
     return ChannelMapping(image, tuple(found)), at
 

@@ -36,6 +36,7 @@ class StreamReader:
         index: what INDEX says.
         mapping: from the coded image, None where that is the image itself.
         changes: payload of CHANGES, b"" if there is none.
+        condition: payload of CONDITION, likewise.
         coarsest: payload of COARSEST.
 
     Raises:
@@ -47,12 +48,14 @@ class StreamReader:
         self._size = file.seek(0, os.SEEK_END)
         front = read_front(file)
         self.header, self.index = front.header, front.index
-        layout = Layout(self.index.coded, self.index.tile_bits)
+        layout = Layout(self.index.coded, self.index.tile_bits, self.index.coarsest_bits)
         self._units = layout.units
         self._next = front.start
         mapping, changes = self.index.mapping, self.index.changes
         self.mapping = read_mapping(self._read(self._section()), self.header, self.index) if mapping else None
         self.changes = self._whole(self._section(), Kind.CHANGES, changes) if changes else b""
+        condition = self.index.condition
+        self.condition = self._whole(self._section(), Kind.CONDITION, condition) if condition else b""
         self.coarsest = self._whole(self._section(), Kind.COARSEST, layout.coarsest_size)
         check_coarsest(self.coarsest, self.index.coded)
         self._levels: list[SectionHead | None] = []

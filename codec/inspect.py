@@ -27,7 +27,8 @@ class LevelInfo:
     Attributes:
         width, height: of the image that is complete once this level is decoded, in pixels.
         bytes: size of the level's streams.
-        evaluations: model evaluations to decode the level.
+        evaluations: model evaluations to decode the level; of the coarsest images, where these are coded, one
+            for each pixel but the first.
     """
 
     width: int
@@ -155,7 +156,8 @@ def _unmodelled(index: Index) -> int:
 
 def _levels(header: Header, index: Index) -> Iterator[LevelInfo]:
     """Every level, with what all units have of it."""
-    count = Layout(index.coded, index.tile_bits).level_count
+    layout = Layout(index.coded, index.tile_bits, index.coarsest_bits)
+    count = layout.level_count
     made = [0] * count
     alike = Counter(
         unit.shape(header.height, header.width)
@@ -163,12 +165,15 @@ def _levels(header: Header, index: Index) -> Iterator[LevelInfo]:
         if method is Method.MODEL
     )
     for shape, units_of_it in alike.items():
-        own = shapes(*shape)
+        own = shapes(*shape, index.coarsest_bits)
         for number, level in enumerate(own, count - len(own)):
             made[number] += units_of_it * evaluations(level.axis, level.fine)
+        if len(layout.levels_of(*shape[::-1])) > len(own):
+            height, width = own[0].coarse if own else shape
+            made[0] += units_of_it * (height * width - 1)
     for number, sizes in enumerate(index.streams):
-        finer = (count - 1 - number) // 2
-        across = finer + 1 - number % 2  # a row level leaves the columns to the next one
+        left = count - 1 - number
+        finer, across = left // 2, -(-left // 2)  # a row level leaves the columns to the next one
         yield LevelInfo(
             width=-(-header.width >> across),
             height=-(-header.height >> finer),

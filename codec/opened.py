@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from ppyr.bitstream.container import Layout
 from ppyr.bitstream.partial import StreamReader
 from ppyr.bitstream.raster import Samples
 from ppyr.decoding import DEFAULT_MAX_PIXELS, Decoder, check_digest, check_size
@@ -56,7 +57,10 @@ class PpyrFile:
     @property
     def complete_level(self) -> int:
         """The smallest k for which the file has all bytes of the image at 1/2^k of its size."""
-        return -(-(len(self._streams.index.streams) - self._streams.complete_levels()) // 2)
+        index, complete = self._streams.index, self._streams.complete_levels()
+        if not complete:
+            return Layout(index.coded, index.tile_bits).halvings
+        return -(-(len(index.streams) - complete) // 2)
 
     def read(
         self,

@@ -89,23 +89,24 @@ def merge(coarse: Image, fine: Image, axis: int, bit_depth: int) -> Image:
     return image
 
 
-def build(image: Image, bit_depth: int) -> tuple[Image, tuple[Image, ...]]:
+def build(image: Image, bit_depth: int, coarsest_bits: int = 0) -> tuple[Image, tuple[Image, ...]]:
     """Split an image all the way down.
 
     Args:
         image: (H, W, C).
         bit_depth: 1..16.
+        coarsest_bits: the coarsest image has at most 2^coarsest_bits pixels a side.
 
     Returns:
-        The coarsest image (1, 1, C), and the fine image of every level, coarse to fine, with the shapes that
-        `ppyr.geometry.shapes(H, W)` lists.
+        The coarsest image, and the fine image of every level, coarse to fine, with the shapes that
+        `ppyr.geometry.shapes(H, W, coarsest_bits)` lists.
 
     Raises:
         UnsupportedImageError: as `split`.
     """
     _check_image(image, bit_depth)
     fine_to_coarse = []
-    for axis in reversed(axes(image.shape[0], image.shape[1])):
+    for axis in reversed(axes(image.shape[0], image.shape[1], coarsest_bits)):
         image, fine = _split(image, axis, bit_depth)
         fine_to_coarse.append(fine)
     return image.copy(), tuple(reversed(fine_to_coarse))

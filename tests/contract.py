@@ -47,7 +47,7 @@ INTACT = "what the file holds"
 _OPENED = 32
 
 _METADATA = frozenset(map(int, MetadataKind))
-_UNKNOWN_CRITICAL, _UNKNOWN_ANCILLARY = (0, 7, 127), (128, 200, 255)
+_UNKNOWN_CRITICAL, _UNKNOWN_ANCILLARY = (0, 8, 127), (128, 200, 255)
 #: Lengths that no file has, and forms of a length that are illegal.
 _LONG = (1 << 20, (1 << 31) - 1, 1 << 32, (1 << 63) - 5, (1 << 63) - 1)
 _WRONG_FORMS = ("80" * 9 + "01", "ff" * 9 + "7f", "ff" * 10, "8400", "80")
@@ -277,7 +277,7 @@ def _section_attacks(parts: Parts) -> Iterator[tuple[bytes, type[PpyrError]]]:
             yield joined(replace(parts, sections=swapped)), FormatError
     yield joined(replace(parts, sections=((200, b"note"), *sections))), FormatError
     yield joined(replace(parts, sections=(*sections, (200, b"note")))), FormatError
-    for kind in (Kind.LEVEL, Kind.CHANGES, Kind.MAPPING):
+    for kind in (Kind.LEVEL, Kind.CHANGES, Kind.MAPPING, Kind.CONDITION):
         for place in range(1, len(sections)):
             more = parts.with_section(place, (int(kind), b""), sections[place])
             yield joined(more), FormatError

@@ -86,8 +86,8 @@ def fields(data: bytes) -> Iterator[tuple[int, str]]:
             name, level = f"LEVEL {level}", level + 1
         yield 2, f"{name}: kind, length"
         if name == "INDEX":
-            yield 4, "tile, mapping, levels, method"
-            yield length - 4, "sizes of the streams"
+            yield 6, "tile, coarsest, condition, mapping, levels, method"
+            yield length - 6, "sizes of the streams"
         elif length:
             yield length, "the sample" if name == "COARSEST" else "the stream"
         yield 4, "CRC32"

@@ -22,7 +22,7 @@ from tests import plain_ans, plain_metadata, plain_units
 Array = npt.NDArray[np.int64]
 Tensors = dict[str, npt.NDArray[np.generic]]
 
-INDEX, LEVEL, END, COARSEST, CHANGES, MAPPING = 1, 2, 3, 4, 5, 6
+INDEX, LEVEL, END, COARSEST, CHANGES, MAPPING, CONDITION = 1, 2, 3, 4, 5, 6, 7
 NETWORKS = ("finest", "next", "rest")
 PHASES = {"10": (1, 0), "01": (0, 1), "11": (1, 1)}
 STEPS = ((0, 0), (1, 1), (0, 1), (1, 0))
@@ -439,11 +439,13 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
         number, at = varint(index, at)
         listed.append(number)
     numbers = iter(listed)
-    tile, mapping = next(numbers), next(numbers)
+    tile, coarsest_bits, condition, mapping = (next(numbers) for _ in range(4))
     coded_channels, bits = (next(numbers), next(numbers)) if mapping else (channels, bit_depth)
     side = 1 << tile
     m = (max(min(width, side), min(height, side)) - 1).bit_length()
-    require(4 <= tile <= 10 and next(numbers) == 2 * m, "INDEX")
+    level_count = 2 * max(0, m - coarsest_bits) + (coarsest_bits > 0 and m > 0)
+    require(4 <= tile <= 10 and next(numbers) == level_count, "INDEX")
+    require(0 <= coarsest_bits <= (tile if bits <= 8 else 0) and condition <= 4096, "coarsest and condition")
     used, scales = 8, []
     if bits > 8:
         used, scales = next(numbers), [next(numbers) for _ in range(m)][::-1]
@@ -453,24 +455,29 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
     parts += [slice(coded_channels - 1, coded_channels)] if alpha else []
     cells = [(y, x, part) for y in range(0, height, side) for x in range(0, width, side) for part in parts]
     methods = [next(numbers) for _ in cells]
-    sizes = np.array([next(numbers) for _ in range(2 * m * len(cells))], np.int64).reshape(2 * m, len(cells))
+    listed = [next(numbers) for _ in range(level_count * len(cells))]
+    sizes = np.array(listed, np.int64).reshape(level_count, len(cells))
     for n, method in enumerate(methods):
-        first = {plain_units.MODEL: 2 * m, plain_units.CONSTANT: 0}.get(method, 1)
+        first = {plain_units.MODEL: level_count, plain_units.CONSTANT: 0}.get(method, 1)
         require(method <= plain_units.LZMA_NEIGHBOURS and not sizes[first:, n].any(), "method and sizes")
     changes = list(numbers)
     require(len(changes) < 2, "INDEX")
-    optional = [*([MAPPING] if mapping else []), *([CHANGES] if changes else [])]
+    sizes_told = {MAPPING: mapping, CHANGES: sum(changes), CONDITION: condition}
+    optional = [kind for kind, size in sizes_told.items() if size]
     order = (INDEX, *optional, COARSEST, *(LEVEL for row in sizes if row.any()), END)
     require(kinds == order, "the order of the sections")
-    told = [*([mapping] if mapping else []), *changes]
-    require(list(map(len, payloads[1 : 1 + len(told)])) == told, "the sizes of MAPPING and CHANGES")
+    require(
+        all(len(p) == sizes_told.get(kind, len(p)) for kind, p in zip(kinds, payloads, strict=True)),
+        "sizes told",
+    )
     coarsest, *stored, end = payloads[1 + len(optional) :]
     model = None
     if plain_units.MODEL in methods:
         model = Model(model_file)
         require(model.id == data[20:36], "model id")
+        require(coarsest_bits == 0 and condition == 0, "what ppyr-stages-3 does not have")
         if changes:
-            model.change(payloads[len(optional)])
+            model.change(payloads[kinds.index(CHANGES)])
     else:
         require(data[20:36] == bytes(16), "no model id")
     stored_type = "<u1" if bits <= 8 else "<u2"

@@ -185,7 +185,7 @@ def test_less_information_than_so_many_pixels_can_have_is_refused_before_decodin
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(predictor, "load", lambda *_: pytest.fail("a model was loaded"))
-    least = 2 * 3 * (12 * 17 - 1)
+    least = 3 * (12 * 17 - 1)
     with pytest.raises(FormatError, match="at least") as caught:
         decode(with_header(information=least - 1))
     assert (caught.value.expected, caught.value.found) == (least, least - 1)

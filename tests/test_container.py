@@ -63,8 +63,9 @@ FROZEN = (
     "8b505059520d0a1a0a 00 03 08 03000000 02000000"
     # model id, pixel digest, information, CRC32
     "000102030405060708090a0b0c0d0e0f f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff 0807060504030201 441b848a"
-    # INDEX: tiles of 2^10 pixels a side, no mapping, four levels, the model, 0, 4, 0 and 8 bytes
-    "01 08 0a00040000040008 60df13b4"
+    # INDEX: tiles of 2^10 pixels a side, coarsest images of one pixel, neither condition nor mapping, four
+    # levels, the model, 0, 4, 0 and 8 bytes
+    "01 0a 0a000000040000040008 b520be87"
     # COARSEST
     "04 03 0a0b0c 05eec2c6"
     # LEVEL, for each of the two levels that have bytes
@@ -82,7 +83,7 @@ def header_with(offset: int, value: bytes) -> bytes:
     return with_crc(bytes(fields))
 
 
-INDEX = section(1, bytes.fromhex("0a00040000040008"))
+INDEX = section(1, bytes.fromhex("0a000000040000040008"))
 COARSEST = section(4, SMALL.coarsest)
 LEVELS = [section(2, streams[0]) for streams in SMALL.levels if any(streams)]
 END = section(3)
@@ -117,7 +118,9 @@ def containers(draw: st.DrawFn) -> Container:
     )
     mapping = draw(st.none() | any_mapping(header.raster))
     coded = header.raster if mapping is None else mapping.coded
-    layout = Layout(coded, draw(st.integers(4, 10)))
+    tile_bits = draw(st.integers(4, 10))
+    coarsest_bits = draw(st.integers(0, tile_bits)) if coded.bit_depth <= 8 else 0
+    layout = Layout(coded, tile_bits, coarsest_bits)
     count = layout.coarsest_size // coded.dtype.itemsize
     samples = draw(st.lists(st.integers(0, 2**coded.bit_depth - 1), min_size=count, max_size=count))
     methods = draw(st.lists(st.sampled_from(Method), min_size=layout.units, max_size=layout.units))
@@ -137,7 +140,7 @@ def containers(draw: st.DrawFn) -> Container:
     model_id = draw(st.binary(min_size=16, max_size=16)) if modelled else bytes(16)
     return Container(
         replace(header, model_id=model_id),
-        layout.tile_bits,
+        tile_bits,
         methods=tuple(methods),
         coarsest=np.array(samples, dtype=coded.dtype).tobytes(),
         levels=tuple(levels),
@@ -146,6 +149,8 @@ def containers(draw: st.DrawFn) -> Container:
         scaling=scaling,
         ancillary=tuple(draw(st.lists(st.tuples(unknown, st.binary(max_size=9)), max_size=3))),
         metadata=draw(any_metadata(header.channels, header.bit_depth)),
+        coarsest_bits=coarsest_bits,
+        condition=draw(st.binary(max_size=200)) if modelled else b"",
     )
 
 
@@ -192,6 +197,32 @@ def test_level_count(width: int, height: int, count: int) -> None:
     assert level_count(height, width) == count
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "coarsest_bits", "count"),
+    [(1, 1, 3, 0), (2, 1, 3, 1), (8, 8, 3, 1), (9, 8, 3, 3), (32, 30, 5, 1), (768, 512, 5, 11)],
+)
+def test_level_count_of_larger_coarsest_images(
+    width: int, height: int, coarsest_bits: int, count: int
+) -> None:
+    assert level_count(width, height, coarsest_bits) == level_count(height, width, coarsest_bits) == count
+
+
+@pytest.mark.parametrize(
+    ("coarsest_bits", "expected"),
+    [
+        (0, {(16, 16): [0, 1, 2, 3, 4, 5, 6, 7], (1, 3): [4, 5, 6, 7], (1, 1): []}),
+        (1, {(16, 16): [0, 1, 2, 3, 4, 5, 6], (1, 3): [0, 5, 6], (2, 1): [0], (1, 1): []}),
+        (3, {(16, 16): [0, 1, 2], (9, 1): [0, 1, 2], (8, 1): [0], (1, 1): []}),
+        (4, {(16, 16): [0], (1, 2): [0], (1, 1): []}),
+    ],
+)
+def test_the_levels_of_small_tiles(coarsest_bits: int, expected: dict[tuple[int, int], list[int]]) -> None:
+    layout = Layout(replace(HEADER.raster, width=100, height=50), 4, coarsest_bits)
+    for size, levels in expected.items():
+        assert layout.levels_of(*size) == layout.levels_of(*reversed(size)) == levels
+        assert len(levels) == level_count(*size, coarsest_bits)
+
+
 def test_one_pixel_has_no_levels() -> None:
     header = replace(HEADER, width=1, height=1, bit_depth=9, model_id=bytes(16), information=0)
     scaling = Scaling(9, ())
@@ -207,8 +238,8 @@ def test_one_pixel_has_no_levels() -> None:
 def test_an_index_for_more_streams_than_there_are_bytes_is_refused_at_once() -> None:
     fields = header_with(12, b"\xff" * 8)
     with pytest.raises(TruncatedError) as caught:
-        read_index(fields + section(1, b"\x04\x00\x08\x00"))
-    assert caught.value.expected == HEADER_SIZE + 5 + 9 * 2**56
+        read_index(fields + section(1, b"\x04\x00\x00\x00\x08\x00"))
+    assert caught.value.expected == HEADER_SIZE + 7 + 9 * 2**56
 
 
 def test_header_only() -> None:
@@ -256,7 +287,7 @@ def test_header_fields_out_of_range(offset: int, value: bytes) -> None:
 @pytest.mark.parametrize(("bit_depth", "sample"), [(1, b"\x02"), (7, b"\x80"), (9, b"\x00\x02")])
 def test_coarsest_samples_out_of_range(bit_depth: int, sample: bytes) -> None:
     header = header_with(11, bytes([bit_depth]))
-    index = INDEX if bit_depth <= 8 else section(1, bytes.fromhex("0a000409000000 00040008"))
+    index = INDEX if bit_depth <= 8 else section(1, bytes.fromhex("0a000000040900000000040008"))
     with pytest.raises(FormatError, match="sample of the coarsest image"):
         unpack(header + b"".join([index, section(4, 2 * bytes(len(sample)) + sample), *LEVELS, END]))
 
@@ -279,21 +310,27 @@ def test_damage_names_its_place_and_both_checksums() -> None:
     [
         "",
         "0a",
-        "0a04",
-        "0a040004 00",
-        "0a0400040008 00",
-        "0a0400040008 8000",
-        "0a0400040008 05 00",
-        "000400040008",
-        "030400040008",
-        "0b0400040008",
-        "0a0300040008",
-        "0a05 0004000800",
-        "8a00 0400040008",
-        "0a 8400 00040008",
-        "0a0400 ffffffffffffffffff01 0008",
-        "0a ffffffffffffffff7f 00040008",
-        "ffffffffffffffff7f 0400040008",
+        "0a000000 04",
+        "0a000000 0400 000400",
+        "0a000000 0400 00040008 00",
+        "0a000000 0400 00040008 8000",
+        "0a000000 0400 00040008 05 00",
+        "0a000000 0406 00040008",
+        "00000000 0400 00040008",
+        "03000000 0400 00040008",
+        "0b000000 0400 00040008",
+        "8a00 000000 0400 00040008",
+        "ffffffffffffffff7f 000000 0400 00040008",
+        "0a0b0000 0100 08",
+        "0a010000 0400 00040008",
+        "0a030000 0400 00040008",
+        "0a00 8120 00 0400 00040008",
+        "0a00 8000 00 0400 00040008",
+        "0a0000 ffffffffffffffff7f 0400 00040008",
+        "0a000000 0300 00040008",
+        "0a000000 0500 0004000800",
+        "0a000000 8400 00 00040008",
+        "0a000000 0400 ffffffffffffffffff01 040008",
     ],
 )
 def test_index_that_does_not_belong(index: str) -> None:
@@ -331,6 +368,10 @@ def test_unknown_ancillary_section_is_kept(kind: int, place: int) -> None:
         {"scaling": Scaling(8, (0, 0))},
         {"ancillary": ((256, b""),)},
         {"ancillary": ((144, b""),)},
+        {"coarsest_bits": 1},
+        {"coarsest_bits": 11, "levels": SMALL.levels[:1]},
+        {"coarsest_bits": -1},
+        {"condition": bytes(4097)},
     ],
 )
 def test_parts_that_do_not_fit_the_header(changes: dict[str, Any]) -> None:
@@ -349,13 +390,50 @@ def test_scalings_that_do_not_fit(scaling: Scaling | None) -> None:
         replace(DEEP, scaling=scaling)
 
 
-@pytest.mark.parametrize("index", ["0a04 07 0000", "0a04 0d 0000", "0a04 0b 0400", "0a04 0b"])
+@pytest.mark.parametrize("index", ["04 07 0000", "04 0d 0000", "04 0b 0400", "04 0b"])
 def test_scalings_that_do_not_belong(index: str) -> None:
-    start = HEADER_SIZE
-    data = pack(DEEP)[:start] + section(1, bytes.fromhex(index + "00040008"[: 8 * (len(index) > 8)]))
+    sizes = "00 00040008" if len(index) > 5 else ""
+    data = pack(DEEP)[:HEADER_SIZE] + section(1, bytes.fromhex("0a000000" + index + sizes))
     with pytest.raises(FormatError) as caught:
         read_index(data)
     assert caught.value.offset is not None
+
+
+@pytest.mark.parametrize("coarsest_bits", [1, 10])
+def test_coarsest_images_of_wide_samples_are_single_pixels(coarsest_bits: int) -> None:
+    levels = SMALL.levels[: level_count(3, 2, coarsest_bits)]
+    with pytest.raises(FormatError, match="coarsest image's side"):
+        replace(DEEP, coarsest_bits=coarsest_bits, levels=levels, scaling=Scaling(11, (3, 0)))
+    index = bytes([10, coarsest_bits, 0, 0, len(levels), 11, 0, 0, 0, *bytes(len(levels))])
+    with pytest.raises(FormatError, match="coarsest image's side") as caught:
+        read_index(pack(DEEP)[:HEADER_SIZE] + section(1, index))
+    assert caught.value.offset == HEADER_SIZE + 3
+
+
+CONDITIONED = replace(SMALL, changes=b"change", condition=b"a cat")
+
+
+def test_the_condition_stands_between_changes_and_coarsest() -> None:
+    index = section(1, bytes.fromhex("0a0005000400 00040008 06"))
+    changes, condition = section(5, b"change"), section(7, b"a cat")
+    assert pack(CONDITIONED) == file_of(index, changes, condition, COARSEST, *LEVELS, END)
+    assert unpack(pack(CONDITIONED)) == CONDITIONED
+    for wrong in (
+        [changes, COARSEST],
+        [condition, changes, COARSEST],
+        [changes, COARSEST, condition],
+        [changes, section(7, b"cat"), COARSEST],
+        [changes, condition, condition, COARSEST],
+    ):
+        with pytest.raises(FormatError, match=r"CONDITION|CHANGES"):
+            unpack(file_of(index, *wrong, *LEVELS, END))
+
+
+def test_no_condition_without_a_model() -> None:
+    header = replace(HEADER, model_id=bytes(16))
+    constant = replace(SMALL, header=header, methods=(Method.CONSTANT,), levels=((b"",),) * 4)
+    with pytest.raises(FormatError, match="CONDITION where no unit has a model"):
+        replace(constant, condition=b"a cat")
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,11 @@ print(json.dumps(found))
 
 
 def huge(width: int, height: int, tile_bits: int, index: bytes) -> bytes:
-    """The start of a file of so many pixels; `index` is what follows the first number of INDEX."""
+    """The start of a file of so many pixels; `index` is what follows `mapping` in INDEX."""
     parts = split(DATA)
     for offset, size, value in ((12, 4, width), (16, 4, height), (52, 8, 2**63)):
         parts = parts.with_field(offset, value.to_bytes(size, "little"))
-    return joined(replace(parts, sections=((int(Kind.INDEX), write_varint(tile_bits) + index),)))
+    return joined(replace(parts, sections=((int(Kind.INDEX), bytes([tile_bits, 0, 0, 0]) + index),)))
 
 
 def with_kind(kind: MetadataKind, size: int, inflated: bytes) -> bytes:

@@ -34,7 +34,7 @@ HEADER = Header(2, 1, 1, 8, bytes(16), bytes(16), 0)
 SMALL = Container(HEADER, 10, (Method.MODEL,), b"\x0a", ((b"",), (b"\x01\x02\x03\x04",)))
 FILE = pack(SMALL)
 WITH_ALL = pack(replace(SMALL, metadata=INDEXED))
-INDEX_STOP = HEADER_SIZE + 12
+INDEX_STOP = HEADER_SIZE + 14
 
 
 def section(kind: int, payload: bytes) -> bytes:

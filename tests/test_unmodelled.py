@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 import ppyr
 from ppyr.bitstream.container import Container, unpack
-from ppyr.bitstream.mapping import ChannelMapping, ColourMapping, How, Mapping, pack_mapping, unpack_mapping
+from ppyr.bitstream.mapping import (
+    Channel,
+    ChannelMapping,
+    ColourMapping,
+    How,
+    Mapping,
+    pack_mapping,
+    unpack_mapping,
+)
 from ppyr.bitstream.plain import Method, pack_plain, unpack_plain
 from ppyr.bitstream.raster import Raster
 from ppyr.cli import main
@@ -189,6 +197,12 @@ def test_mappings_are_packed_and_restored(data: st.DataObject, channels: int, bi
     assert restored.shape == (4, 5, channels)
     if isinstance(mapping, ChannelMapping):
         np.testing.assert_array_equal(coded(restored, mapping), samples, strict=True)
+
+
+def test_a_channel_of_one_bit_can_be_a_copy_of_the_third() -> None:
+    image = Raster(5, 4, 4, 1)
+    mapping = ChannelMapping(image, (*[Channel(How.CODED)] * 3, Channel(How.COPY, number=2)))
+    assert unpack_mapping(pack_mapping(mapping), image) == mapping
 
 
 @given(st.integers(0, 99), st.integers(1, 4), st.integers(1, 16), st.integers(1, 9), st.integers(1, 300))

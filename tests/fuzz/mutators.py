@@ -231,8 +231,8 @@ def _fitting(parts: Parts) -> Parts:
         found = numbers(parts.sections[place][1])
     except (ValueError, FormatError):
         return parts
-    levels = found[1] if len(found) > 1 else 0
-    first = 2 + (1 + levels // 2) * (parts.fields[11] > 8)
+    levels = found[4] if len(found) > 4 and not found[3] else 0
+    first = 6 + (1 + levels // 2) * (parts.fields[11] > 8)
     if not levels or len(found) - first not in (levels, levels + 1):
         return parts
     streams = iter(sizes)
