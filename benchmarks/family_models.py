@@ -1,6 +1,7 @@
 """Train the models of the families on the sets of `benchmarks.datasets`.
 
     python -m benchmarks.family_models pixelcnn-mnist FOLDER --output RUNS
+    python -m benchmarks.family_models pixelpyramids FOLDER --output RUNS --network 0
 
 An interrupted run goes on when the same command is given again.
 """
@@ -8,8 +9,9 @@ An interrupted run goes on when the same command is given again.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,47 +24,66 @@ from ppyr.models.learning import learn
 from ppyr.models.optimization import Schedule
 from ppyr.models.pixelcnn.learning import PixelBatch, PixelCnnNet, pixel_batch
 from ppyr.models.pixelcnn.network import PixelCnnConfig
+from ppyr.models.pixelpyramids.learning import LevelBatch, LevelNet, level_batch
+from ppyr.models.pixelpyramids.network import PyramidConfig
 
-from .datasets import Images, Part, crops, digits, mnist, photographs, random_crops
+from .datasets import Images, Part, Pixels, crops, digits, mnist, photographs, random_crops
 
 #: The part of the training images that are given without their label, so that files without one can be coded.
 UNLABELLED = 0.15
+#: The same of the batches of a level that are coarser than the finest that its network serves.
+COARSER = 0.3
+MOST_HELD_OUT = 200
 #: What the place of a label says where it is the image's.
 LABELLED = 255
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A gated PixelCNN, its data and training.
+    """A model, its data and training.
 
     Attributes:
         images: name of the data: mnist, digits, or the side of crops.
         bits: of a sample.
-        config: sizes of the network.
-        schedule: of the training.
+        config: sizes of the networks.
+        schedules: of the training of each network.
         batch: images of a step.
     """
 
     images: str
     bits: int
-    config: PixelCnnConfig
-    schedule: Schedule
+    config: PixelCnnConfig | PyramidConfig
+    schedules: tuple[Schedule, ...]
     batch: int
 
 
 _SMALL = PixelCnnConfig(side_bits=5, planes=1, width=32, layers=6, components=10, anchored=4, classes=10)
 _COLOUR = PixelCnnConfig(side_bits=5, planes=3, width=48, layers=5, components=5, anchored=5)
+_PYRAMID = PyramidConfig(
+    width=16, hidden=32, components=5, anchored=5, depths=(2, 2, 3, 3, 2, 2), strides=(4, 4, 2, 2, 2, 2)
+)
+
+
+def _schedules(*steps: int, averaging: float = 0.998) -> tuple[Schedule, ...]:
+    return tuple(Schedule(steps=count, learning_rate=1.5e-2, averaging=averaging) for count in steps)
+
+
 RECIPES: dict[str, Recipe] = {
-    "pixelcnn-mnist": Recipe("mnist", 8, _SMALL, Schedule(steps=4000, learning_rate=1.5e-2), 32),
+    "pixelcnn-mnist": Recipe("mnist", 8, _SMALL, _schedules(4000), 32),
+    "pixelcnn-autoencoder": Recipe(
+        "mnist", 8, replace(_SMALL, classes=0, code=8, code_side=28), _schedules(4000), 32
+    ),
     "pixelcnn-digits": Recipe(
         "digits",
         5,
         replace(_SMALL, side_bits=4, width=16, layers=3, components=5),
-        Schedule(steps=1500, learning_rate=1.5e-2, averaging=0.99),
+        _schedules(1500, averaging=0.99),
         64,
     ),
-    "pixelcnn-32": Recipe("32", 8, _COLOUR, Schedule(steps=5000, learning_rate=1.5e-2), 16),
-    "pixelcnn-32-5bit": Recipe("32", 5, _COLOUR, Schedule(steps=3000, learning_rate=1.5e-2), 16),
+    "pixelcnn-32": Recipe("32", 8, _COLOUR, _schedules(5000), 16),
+    "pixelcnn-32-5bit": Recipe("32", 5, _COLOUR, _schedules(3000), 16),
+    "pixelpyramids": Recipe("64", 8, _PYRAMID, _schedules(3000, 2500, 2000, 2000, 1500, 1500), 8),
+    "pixelpyramids-5bit": Recipe("64", 5, _PYRAMID, _schedules(2000, 2000, 1500, 1500, 1000, 1000), 8),
 }
 
 
@@ -83,56 +104,88 @@ def load(name: str, folder: Path, bits: int, part: Part) -> Images:
     return crops(folder / "train", int(name), bits, part)
 
 
-def batch_of(images: Images, chosen: slice, classes: int, labels: npt.NDArray[np.int64] | None) -> PixelBatch:
-    """Some images as a batch."""
-    found = images.images[chosen]
-    planes = found[..., np.newaxis] if found.ndim == 3 else found
-    return pixel_batch(planes, images.bits, None if labels is None else labelled(labels[chosen], classes))
-
-
-def training_batches(recipe: Recipe, folder: Path) -> tuple[Callable[[int], PixelBatch], dict[str, object]]:
-    """The batch of every step, and what is told of the images."""
-    seed, classes = recipe.schedule.seed, recipe.config.classes
+def training_batches(
+    recipe: Recipe, folder: Path, number: int
+) -> tuple[Callable[[int], PixelBatch | LevelBatch], dict[str, object]]:
+    """The batch of every step for a network of the recipe, and what is told of the images."""
+    seed, bits, count = recipe.schedules[number].seed, recipe.bits, recipe.batch
     if recipe.images.isdigit():
-        shots = photographs(folder / "train", "train")
-
-        def cut(step: int) -> PixelBatch:
-            rng = np.random.default_rng((seed, step))
-            return pixel_batch(
-                random_crops(shots, int(recipe.images), recipe.batch, rng, recipe.bits), recipe.bits
-            )
-
-        return cut, describe(shots)
-    known = load(recipe.images, folder, recipe.bits, "train")
-    all_labels = np.zeros(len(known.images), np.int64) if known.labels is None else known.labels
+        shots, side = photographs(folder / "train", "train"), int(recipe.images)
+        return partial(_cut, recipe.config, shots, side, bits, count, seed, number), describe(shots)
+    known = load(recipe.images, folder, bits, "train")
+    labels = np.zeros(len(known.images), np.int64) if known.labels is None else known.labels
 
     def pick(step: int) -> PixelBatch:
         rng = np.random.default_rng((seed, step))
-        chosen = rng.integers(0, len(known.images), recipe.batch)
-        labels = np.where(rng.random(recipe.batch) < UNLABELLED, -1, all_labels[chosen])
-        return batch_of(replace(known, images=known.images[chosen]), slice(None), classes, labels)
+        chosen = rng.integers(0, len(known.images), count)
+        given = np.where(rng.random(count) < UNLABELLED, -1, labels[chosen])
+        return pixels_of(known.images[chosen], bits, given, recipe.config)
 
     return pick, describe([known.images])
 
 
-def held_out(recipe: Recipe, folder: Path, part: Part, most: int) -> Iterator[PixelBatch]:
-    """Batches of the first images of a part, with their labels."""
-    images = load(recipe.images, folder, recipe.bits, part)
-    for first in range(0, min(most, len(images.images)), 50):
-        yield batch_of(images, slice(first, first + 50), recipe.config.classes, images.labels)
+def _cut(
+    config: PixelCnnConfig | PyramidConfig,
+    shots: Sequence[Pixels],
+    side: int,
+    bits: int,
+    count: int,
+    seed: int,
+    number: int,
+    step: int,
+) -> PixelBatch | LevelBatch:
+    """Random crops of photographs as a network sees them."""
+    rng = np.random.default_rng((seed, number, step))
+    if isinstance(config, PixelCnnConfig):
+        return pixel_batch(random_crops(shots, side, count, rng, bits), bits)
+    # The networks that serve all coarser levels see some of these.
+    coarser = number >= len(config.depths) - 2 and rng.random() < COARSER
+    cut = random_crops(shots, side << number // 2, count * (4 if coarser else 1), rng, bits)
+    return level_batch(cut, number + 2 * coarser, config.networks[number], bits)
 
 
-def train(name: str, folder: Path, output: Path, *, max_steps: int | None = None) -> Path:
-    """Train a model of `RECIPES` and return its checkpoint."""
+def pixels_of(
+    images: Pixels, bits: int, labels: npt.NDArray[np.int64], config: PixelCnnConfig | PyramidConfig
+) -> PixelBatch:
+    """Images (N, h, w) or (N, h, w, 3) with labels as a batch; -1 is no label."""
+    classes = config.classes if isinstance(config, PixelCnnConfig) else 0
+    planes = images[..., np.newaxis] if images.ndim == 3 else images
+    return pixel_batch(planes, bits, labelled(labels, classes) if classes else None)
+
+
+def held_out(recipe: Recipe, folder: Path, number: int) -> Iterator[PixelBatch | LevelBatch]:
+    """Batches of validation images, with their labels, for a network of the recipe."""
+    if isinstance(recipe.config, PyramidConfig):
+        images = load("128", folder, recipe.bits, "validation").images[:MOST_HELD_OUT]
+        for first in range(0, len(images), 20):
+            chosen = images[first : first + 20]
+            yield level_batch(chosen, number, recipe.config.networks[number], recipe.bits)
+        return
+    known = load(recipe.images, folder, recipe.bits, "validation")
+    for first in range(0, MOST_HELD_OUT, 50):
+        part = slice(first, min(first + 50, MOST_HELD_OUT))
+        pixels = known.images[part]
+        labels = np.zeros(len(pixels), np.int64) if known.labels is None else known.labels[part]
+        yield pixels_of(pixels, recipe.bits, labels, recipe.config)
+
+
+def train(name: str, number: int, folder: Path, output: Path, *, max_steps: int | None = None) -> Path:
+    """Train a network of a model of `RECIPES` and return its checkpoint."""
     recipe = RECIPES[name]
-    batches, told = training_batches(recipe, folder)
+    batches, told = training_batches(recipe, folder, number)
+    config = recipe.config
+    net = (
+        PixelCnnNet(config, recipe.bits)
+        if isinstance(config, PixelCnnConfig)
+        else LevelNet(config.networks[number], recipe.bits)
+    )
     return learn(
-        PixelCnnNet(recipe.config, recipe.bits),
-        recipe.schedule,
+        net,
+        recipe.schedules[number],
         batches,
-        list(held_out(recipe, folder, "validation", 200)),
-        output / f"{name}.pt",
-        {"network": asdict(recipe.config), "images": told},
+        list(held_out(recipe, folder, number)),
+        output / f"{name}_{number}.pt",
+        {"network": asdict(config), "images": told},
         max_steps=max_steps,
         progress=True,
     )
@@ -144,9 +197,12 @@ def main() -> None:
     parser.add_argument("name", choices=sorted(RECIPES))
     parser.add_argument("folder", type=Path, help="mnist/t10k.npz and the photographs, in train/")
     parser.add_argument("--output", type=Path, required=True, help="checkpoints and logs")
+    parser.add_argument("--network", type=int, help="one of several, by its number (default: all)")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    train(args.name, args.folder, args.output)
+    every = range(len(RECIPES[args.name].schedules))
+    for number in every if args.network is None else [args.network]:
+        train(args.name, number, args.folder, args.output)
 
 
 if __name__ == "__main__":

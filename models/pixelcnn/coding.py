@@ -100,7 +100,7 @@ class PixelCnnCoder:
                 found=channels,
             )
         seen = np.repeat(image, self.config.planes // channels, axis=2)
-        mapped = None if given is None else np.broadcast_to(given, (height, width, given.shape[-1]))
+        mapped = None if given is None else np.array(np.broadcast_to(given, (height, width, given.shape[-1])))
         found = self._at_once(seen, bits, mapped) if known else self._in_turn(seen, image, bits, mapped)
         for rows, columns, said in found:
             guesses, order = anchors(seen, rows, columns), tuple(range(channels))

@@ -13,10 +13,13 @@ from ppyr.models.features import ZERO_POINT, ByteArray
 from ppyr.models.grid import MEAN_BITS
 from ppyr.models.learned import Learned
 from ppyr.models.mixture_likelihood import first_biases, mixture_bits, steps_of
-from ppyr.models.quantization import STREAM_BITS
+from ppyr.models.quantization import STREAM_BITS, straight_through
 
 from .features import anchors, everywhere, look
 from .network import PixelCnnConfig
+
+#: Where in its interval of length 1 a number of a code is taken to be.
+CODE_MIDDLE = 0.5
 
 
 class PixelBatch(NamedTuple):
@@ -79,12 +82,15 @@ class PixelCnnNet(nn.Module):
 
     def steps(self, batch: PixelBatch) -> Tensor:
         """What the head says, in its integer steps, (B, outputs, h, w)."""
-        unit = 2.0**-STREAM_BITS
-        given = None
+        unit, size = 2.0**-STREAM_BITS, batch.pixels.shape[2:]
+        pixels = (batch.pixels - ZERO_POINT) * unit
+        given = []
         if batch.given is not None:
-            size = batch.pixels.shape[2:]
-            given = ((batch.given - ZERO_POINT) * unit).expand(-1, -1, *size)
-        said = self.config.evaluate(self.learned, (batch.pixels - ZERO_POINT) * unit, given)
+            given.append(((batch.given - ZERO_POINT) * unit).expand(-1, -1, *size))
+        if self.config.code:
+            code = self.config.encode(self.learned, pixels)
+            given.append(straight_through(code, torch.floor(code) + CODE_MIDDLE).expand(-1, -1, *size))
+        said = self.config.evaluate(self.learned, pixels, torch.cat(given, 1) if given else None)
         return steps_of(said.float(), self.config.head, quantize=self.learned.quantize)
 
     def forward(self, batch: PixelBatch) -> Tensor:

@@ -28,6 +28,8 @@ FIRST_ABOVE: Offsets = tuple((row, column) for row in (-2, -1) for column in ran
 ABOVE: Offsets = tuple((row, column) for row in (-1, 0) for column in range(-1, 2))
 FIRST_LEFT: Offsets = ((0, -2), (0, -1))
 LEFT: Offsets = ((0, -1), (0, 0))
+#: How much smaller the encoder's last lattice is than its image.
+_SHRINKING = 4
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class PixelCnnConfig:
         components: of a mixture.
         anchored: see `MixtureHead`.
         classes: labels that an image can be given with.
-        code: numbers of a vector that an image is given with.
+        code: numbers of a vector that an encoder gives an image with, and the image's file stores.
+        code_side: rows and columns of the images that the encoder takes, 0 without one.
         map_channels: of a map that an image is given with.
 
     Raises:
@@ -57,6 +60,7 @@ class PixelCnnConfig:
     anchored: int = 5
     classes: int = 0
     code: int = 0
+    code_side: int = 0
     map_channels: int = 0
 
     def __post_init__(self) -> None:
@@ -66,6 +70,7 @@ class PixelCnnConfig:
             "layers": (1, 64),
             "classes": (0, 255),
             "code": (0, 256),
+            "code_side": (4 if self.code else 0, 64 if self.code else 0),
             "map_channels": (0, 256),
         }
         for name, (low, high) in limits.items():
@@ -75,6 +80,12 @@ class PixelCnnConfig:
                     expected=range(low, high + 1),
                     found=found,
                 )
+        if self.code % 2 or self.code_side % _SHRINKING:
+            raise ModelError(
+                f"an encoder of {self.code} numbers for images of {self.code_side} pixels a side: only even "
+                f"numbers and sides that are multiples of {_SHRINKING} are possible",
+                found=(self.code, self.code_side),
+            )
         _ = self.head
 
     @property
@@ -128,9 +139,31 @@ class PixelCnnConfig:
             found[f"vertical_{number}"] = LayerSpec(len(above) * seen + given, 2 * width)
             found[f"horizontal_{number}"] = LayerSpec(len(left) * seen + 2 * width + given, 2 * width)
             found[f"residual_{number}"] = LayerSpec(width, width, skip=number > 0)
+        if self.code:
+            patch = len(self._patch) * width
+            found["encoder_0"] = LayerSpec(self.features, width, 3, gives=Kind.RECTIFIED)
+            found["encoder_1"] = LayerSpec(width, width, 3, takes=Kind.RECTIFIED, gives=Kind.RECTIFIED)
+            found["encoder_2"] = LayerSpec(patch, 2 * width, takes=Kind.RECTIFIED, gives=Kind.RECTIFIED)
+            found["encoder_3"] = LayerSpec(2 * width, self.code, takes=Kind.RECTIFIED)
         found["last"] = LayerSpec(width, 2 * width, gives=Kind.RECTIFIED)
         found["head"] = LayerSpec(2 * width, self.head.outputs, takes=Kind.RECTIFIED, gives=Kind.HEAD)
         return found
+
+    def encode(self, arithmetic: Arithmetic[Map], pixels: Map) -> Map:
+        """The code (1, 1, code) of an image from what is seen of its pixels.
+
+        The encoder of the PixelCNN auto-encoder of section 2.4.
+        """
+        x = arithmetic.pool(arithmetic.layer("encoder_0", pixels))
+        x = arithmetic.pool(arithmetic.layer("encoder_1", x))
+        whole = arithmetic.sublattice(arithmetic.taps(x, self._patch), 0, 0, self.code_side)
+        return arithmetic.layer("encoder_3", arithmetic.layer("encoder_2", whole))
+
+    @property
+    def _patch(self) -> Offsets:
+        """All places of the encoder's last lattice."""
+        side = range(self.code_side // _SHRINKING)
+        return tuple((row, column) for row in side for column in side)
 
     def evaluate(self, arithmetic: Arithmetic[Map], pixels: Map, given: Map | None = None) -> Map:
         """What the head says of every pixel, from what is seen of the pixels before it.
