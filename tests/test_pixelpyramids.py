@@ -15,7 +15,7 @@ from torch import Tensor
 from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
 from ppyr.bitstream.mixtures import Mixtures
 from ppyr.bitstream.tables import TableSet
-from ppyr.errors import ModelError
+from ppyr.errors import FormatError, ModelError, UnsupportedImageError
 from ppyr.geometry import shapes
 from ppyr.models.backends import Tensor as Map
 from ppyr.models.backends import backend
@@ -285,3 +285,12 @@ def test_a_model_without_a_layer_is_refused() -> None:
     del tensors["level_2.lstm_1.bias"]
     with pytest.raises(ModelError, match=r"level_2\.lstm_1\.bias of the model is missing"):
         PixelPyramids(Weights(tensors, {}), backend("torch"))
+
+
+def test_an_image_is_given_with_nothing() -> None:
+    coder, image = model(8), picture(8, (4, 4, 3))
+    assert coder.condition(image, 8, None) == b""
+    with pytest.raises(UnsupportedImageError, match="no label 3"):
+        coder.condition(image, 8, 3)
+    with pytest.raises(FormatError, match="given with 07"):
+        coder.predictor(4, 8, b"\x07")

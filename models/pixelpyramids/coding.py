@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ppyr.bitstream.mixtures import Mixtures
+from ppyr.errors import FormatError, UnsupportedImageError
 from ppyr.models.arithmetic import Exact, prepared
 from ppyr.models.backends import Backend, Tensor
 from ppyr.models.features import ZERO_POINT, ByteArray, Integers
@@ -115,6 +116,10 @@ class PixelPyramids:
         ModelError: a tensor is missing or breaks the rules of exact inference.
     """
 
+    narrow_only = True
+    #: All levels are coded, down to a single pixel.
+    coarsest_bits = 0
+
     def __init__(self, source: Weights, runner: Backend) -> None:
         self.id, self.source, self.backend = source.id, source, runner
         self.config = PyramidConfig.of(source.tensor(SETTINGS, np.int32))
@@ -127,8 +132,28 @@ class PixelPyramids:
         """The network of a level, by its distance from the finest one, and what it is computed with."""
         return self._networks[self.config.network(distance)]
 
-    def predictor(self, levels: int, bits: int) -> PyramidPredictor:
-        """Of the levels of an image with samples of `bits` bits."""
+    def condition(self, _image: ByteArray, _bits: int, label: int | None) -> bytes:
+        """What a file stores of what its image is given with: nothing.
+
+        Raises:
+            UnsupportedImageError: there is a label.
+        """
+        if label is not None:
+            raise UnsupportedImageError(f"the model has no label {label}: give none", found=label)
+        return b""
+
+    def predictor(self, levels: int, bits: int, condition: bytes = b"") -> PyramidPredictor:
+        """Of the levels of an image with samples of `bits` bits.
+
+        Raises:
+            FormatError: `condition` is none that the model gives.
+        """
+        if condition:
+            raise FormatError(
+                f"the image is given with {condition.hex()}, which the model does not take: get a fresh copy "
+                "of the file",
+                found=condition,
+            )
         return PyramidPredictor(self, levels, bits)
 
 
