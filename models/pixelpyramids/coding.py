@@ -13,18 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ppyr.bitstream.mixtures import Mixtures
+from ppyr.errors import FormatError, UnsupportedImageError
 from ppyr.models.arithmetic import Exact, prepared
-from ppyr.models.backends import Backend
+from ppyr.models.backends import Backend, Tensor
 from ppyr.models.features import ZERO_POINT, ByteArray, Integers
 from ppyr.models.grid import MEAN_BITS
 from ppyr.models.mixture import MixtureHead
 from ppyr.models.weights import Weights
 
 from .features import anchors, coarse_map, look, planes_of
-from .network import SEEN, LevelConfig, PyramidConfig, name_of
-
-#: The tensor that holds `PyramidConfig.settings`.
-SETTINGS = "settings"
+from .network import SEEN, SETTINGS, LevelConfig, PyramidConfig, name_of
 
 
 class StepPrediction:
@@ -59,19 +57,9 @@ class StepPrediction:
         """The distributions of the samples of a channel, n m of them in rows from the top."""
         height, width, _ = self.fine.shape
         said = self._said[:height, :width].reshape(height * width, -1)
-        residuals = (self._planes() << MEAN_BITS) - self._guesses
+        residuals = (planes_of(self.coarse + self.fine) << MEAN_BITS) - self._guesses
         guesses, residuals = (array.reshape(height * width, -1) for array in (self._guesses, residuals))
         return self._head.mixtures(channel, said, guesses, residuals, self._bits)
-
-    def seen(self, height: int, width: int) -> ByteArray:
-        """What is seen of the pixels, all of which are known, (height, width, SEEN); nothing beyond them."""
-        found = np.full((height, width, SEEN), ZERO_POINT, np.uint8)
-        known = look(self._planes(), self._guesses, self._bits)
-        found[: known.shape[0], : known.shape[1]] = known
-        return found
-
-    def _planes(self) -> Integers:
-        return planes_of(self.coarse + self.fine)
 
 
 class PyramidPredictor:
@@ -96,35 +84,23 @@ class PyramidPredictor:
         """
         self._left -= 1
         config, arithmetic = self._model.network(self._left)
-        if steps := config.steps(*fine.shape[:2]):
-            yield from self._steps(steps, config, arithmetic, axis, coarse, fine)
-
-    def _steps(
-        self,
-        steps: tuple[tuple[int, int], ...],
-        config: LevelConfig,
-        arithmetic: Exact,
-        axis: int,
-        coarse: ByteArray,
-        fine: ByteArray,
-    ) -> Iterator[StepPrediction]:
-        runner, stride = self._model.backend, config.stride
-        planes, within = planes_of(coarse), coarse[: fine.shape[0], : fine.shape[1]]
-        guesses = anchors(planes, axis, *fine.shape[:2])
+        runner, planes = self._model.backend, planes_of(coarse)
+        height, width, _ = fine.shape
         features = coarse_map(planes, config.multiple, self._bits)
-        height, width = (length // stride for length in features.shape[:2])
-        given = config.look(arithmetic, runner.tensor(features))
-        memory = config.begin(arithmetic, runner.sublattice(given, 0, 0, stride))
-        seen = arithmetic.zeros(memory.second, SEEN)
-        for row, column in steps:
-            here = runner.sublattice(given, row, column, stride)
-            memory = config.step(arithmetic, here, seen, memory)
-            said = runner.array(config.say(arithmetic, memory.second))
-            places = slice(row, None, stride), slice(column, None, stride)
-            pixels = within[places], fine[places]
-            step = StepPrediction(*pixels, said, guesses[places], config.head, self._bits)
-            yield step
-            seen = runner.tensor(step.seen(height, width))
+        guesses, within = anchors(planes, axis, height, width), coarse[:height, :width]
+        looks = np.full((*features.shape[:2], SEEN), ZERO_POINT, np.uint8)
+
+        def places(row: int, column: int) -> tuple[slice, slice]:
+            return slice(row, None, config.stride), slice(column, None, config.stride)
+
+        def seen(row: int, column: int) -> Tensor:
+            at = places(row, column)
+            looks[:height, :width][at] = look(planes_of(within[at] + fine[at]), guesses[at], self._bits)
+            return runner.tensor(looks[at])
+
+        for row, column, output in config.walk(arithmetic, runner.tensor(features), height, width, seen):
+            at, said = places(row, column), runner.array(config.say(arithmetic, output))
+            yield StepPrediction(within[at], fine[at], said, guesses[at], config.head, self._bits)
 
 
 class PixelPyramids:
@@ -140,6 +116,10 @@ class PixelPyramids:
         ModelError: a tensor is missing or breaks the rules of exact inference.
     """
 
+    narrow_only = True
+    #: All levels are coded, down to a single pixel.
+    coarsest_bits = 0
+
     def __init__(self, source: Weights, runner: Backend) -> None:
         self.id, self.source, self.backend = source.id, source, runner
         self.config = PyramidConfig.of(source.tensor(SETTINGS, np.int32))
@@ -152,8 +132,28 @@ class PixelPyramids:
         """The network of a level, by its distance from the finest one, and what it is computed with."""
         return self._networks[self.config.network(distance)]
 
-    def predictor(self, levels: int, bits: int) -> PyramidPredictor:
-        """Of the levels of an image with samples of `bits` bits."""
+    def condition(self, _image: ByteArray, _bits: int, label: int | None) -> bytes:
+        """What a file stores of what its image is given with: nothing.
+
+        Raises:
+            UnsupportedImageError: there is a label.
+        """
+        if label is not None:
+            raise UnsupportedImageError(f"the model has no label {label}: give none", found=label)
+        return b""
+
+    def predictor(self, levels: int, bits: int, condition: bytes = b"") -> PyramidPredictor:
+        """Of the levels of an image with samples of `bits` bits.
+
+        Raises:
+            FormatError: `condition` is none that the model gives.
+        """
+        if condition:
+            raise FormatError(
+                f"the image is given with {condition.hex()}, which the model does not take: get a fresh copy "
+                "of the file",
+                found=condition,
+            )
         return PyramidPredictor(self, levels, bits)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +13,13 @@ from torch.nn import functional
 
 from ppyr.models.features import ZERO_POINT, ByteArray
 from ppyr.models.grid import MEAN_BITS
-from ppyr.models.learned import Learned
+from ppyr.models.learned import Learned, exported
 from ppyr.models.mixture_likelihood import first_biases, mixture_bits, steps_of
 from ppyr.models.quantization import STREAM_BITS
+from ppyr.models.weights import Tensors
 
 from .features import anchors, coarse_map, look, planes_of
-from .network import SEEN, LevelConfig
+from .network import SEEN, SETTINGS, LevelConfig, PyramidConfig, name_of
 
 
 class LevelBatch(NamedTuple):
@@ -85,20 +87,19 @@ class LevelNet(nn.Module):
 
     def steps(self, batch: LevelBatch) -> Tensor:
         """What the head says, in its integer steps, (B, outputs, h, w)."""
-        config, arithmetic = self.config, self.learned
-        unit, stride, fine = 2.0**-STREAM_BITS, config.stride, batch.samples.shape[2:]
-        given = config.look(arithmetic, (batch.coarse - ZERO_POINT) * unit)
-        pixels = (batch.seen - ZERO_POINT) * unit
-        memory = config.begin(arithmetic, given[:, :, ::stride, ::stride])
-        outputs = dict.fromkeys(sorted(config.order), memory.second)
-        seen = arithmetic.zeros(memory.second, SEEN)
-        for row, column in config.steps(*fine):
-            here = arithmetic.sublattice(given, row, column, stride)
-            memory = config.step(arithmetic, here, seen, memory)
-            outputs[row, column] = memory.second
-            seen = arithmetic.sublattice(pixels, row, column, stride)
-        output = functional.pixel_shuffle(torch.stack(tuple(outputs.values()), 2).flatten(1, 2), stride)
-        said = config.say(arithmetic, output[:, :, : fine[0], : fine[1]])
+        config, arithmetic, stride = self.config, self.learned, self.config.stride
+        unit, (height, width) = 2.0**-STREAM_BITS, batch.samples.shape[2:]
+        coarse, pixels = (batch.coarse - ZERO_POINT) * unit, (batch.seen - ZERO_POINT) * unit
+
+        def seen(row: int, column: int) -> Tensor:
+            return arithmetic.sublattice(pixels, row, column, stride)
+
+        walk = config.walk(arithmetic, coarse, height, width, seen)
+        found = {(row, column): output for row, column, output in walk}
+        nothing = torch.zeros_like(found[0, 0])
+        parts = [found.get(place, nothing) for place in np.ndindex(stride, stride)]
+        output = functional.pixel_shuffle(torch.stack(parts, 2).flatten(1, 2), stride)
+        said = config.say(arithmetic, output[:, :, :height, :width])
         return steps_of(said.float(), config.head, quantize=self.quantize)
 
     def forward(self, batch: LevelBatch) -> Tensor:
@@ -106,3 +107,12 @@ class LevelNet(nn.Module):
         samples = batch.samples.expand_as(batch.anchors)
         found = mixture_bits(self.steps(batch), batch.anchors, samples, self.config.head, self.bits)
         return found[:, : batch.samples.shape[1]]
+
+
+def model_tensors(config: PyramidConfig, nets: Sequence[LevelNet]) -> Tensors:
+    """The integers of a model, of one network for each of `PyramidConfig.networks`."""
+    found: Tensors = {SETTINGS: config.settings}
+    for number, net in enumerate(nets):
+        layers = exported(net.learned, config.head.bits)
+        found |= {f"{name_of(number)}.{name}": tensor for name, tensor in layers.items()}
+    return found

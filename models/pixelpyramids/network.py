@@ -15,6 +15,7 @@ distribution is torn apart where they wrap.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple
 
@@ -26,6 +27,8 @@ from ppyr.models.arithmetic import Arithmetic, Kind, LayerSpec, Map
 from ppyr.models.mixture import MixtureHead
 from ppyr.models.steps import SUBLATTICE
 
+#: The tensor of a model that holds `PyramidConfig.settings`.
+SETTINGS = "settings"
 PLANES = 3
 #: Channels of what is seen of a coarse pixel, and of a pixel of an earlier subsampled image.
 FEATURES, SEEN = 5 * PLANES, 2 * PLANES
@@ -96,8 +99,34 @@ class LevelConfig:
         found["head"] = LayerSpec(2 * self.hidden, self.head.outputs, takes=rectified, gives=Kind.HEAD)
         return found
 
-    def look(self, arithmetic: Arithmetic[Map], coarse: Map) -> Map:
-        """The U-Net's map of a coarse image (., ., FEATURES)."""
+    def walk(
+        self,
+        arithmetic: Arithmetic[Map],
+        coarse: Map,
+        height: int,
+        width: int,
+        seen: Callable[[int, int], Map],
+    ) -> Iterator[tuple[int, int, Map]]:
+        """The steps of a fine image of these sides: row and column of the first pixel, output of the LSTM.
+
+        `coarse` is what is seen of the coarse image, FEATURES channels. What is seen of the pixels of a step,
+        SEEN channels, is asked for by row and column when the next step is.
+        """
+        steps = self.steps(height, width)
+        if not steps:
+            return
+        given = self._look(arithmetic, coarse)
+        zeros = arithmetic.zeros(arithmetic.sublattice(given, 0, 0, self.stride), self.hidden)
+        memory, before = Memory(zeros, zeros, zeros, zeros), arithmetic.zeros(zeros, SEEN)
+        for number, (row, column) in enumerate(steps):
+            if number:
+                before = seen(*steps[number - 1])
+            here = arithmetic.sublattice(given, row, column, self.stride)
+            memory = self._step(arithmetic, here, before, memory)
+            yield row, column, memory.second
+
+    def _look(self, arithmetic: Arithmetic[Map], coarse: Map) -> Map:
+        """The U-Net's map."""
         x, skips = coarse, []
         for scale in range(self.depth + 1):
             x = arithmetic.pool(x) if scale else x
@@ -110,24 +139,15 @@ class LevelConfig:
                 x = arithmetic.layer(f"up_{scale}_{number}", x)
         return x
 
-    def begin(self, arithmetic: Arithmetic[Map], like: Map) -> Memory[Map]:
-        """The memory before the first step; `like` is as large as a subsampled image."""
-        zeros = arithmetic.zeros(like, self.hidden)
-        return Memory(zeros, zeros, zeros, zeros)
-
-    def step(self, arithmetic: Arithmetic[Map], given: Map, seen: Map, memory: Memory[Map]) -> Memory[Map]:
-        """What is kept after a step.
-
-        `given` is the U-Net's map at the places of the step, and `seen` what is seen of the subsampled image
-        before, SEEN channels.
-        """
-        gates = arithmetic.layer("lstm_0", arithmetic.concatenate(given, seen, memory.first))
+    def _step(self, arithmetic: Arithmetic[Map], given: Map, before: Map, memory: Memory[Map]) -> Memory[Map]:
+        """What the LSTM keeps after a step."""
+        gates = arithmetic.layer("lstm_0", arithmetic.concatenate(given, before, memory.first))
         first, first_state = arithmetic.cell(gates, memory.first_state)
         gates = arithmetic.layer("lstm_1", arithmetic.concatenate(first, memory.second))
         return Memory(first, first_state, *arithmetic.cell(gates, memory.second_state))
 
     def say(self, arithmetic: Arithmetic[Map], output: Map) -> Map:
-        """What the head says of pixels, from the second layer's output."""
+        """What the head says of pixels, from the LSTM's output."""
         return arithmetic.layer("head", arithmetic.layer("last", output))
 
 
