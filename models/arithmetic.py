@@ -6,7 +6,7 @@ the zero point 128, *rectified* ones are in units of 1/32; a *head* says wide in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
@@ -18,7 +18,7 @@ from ppyr.errors import ModelError
 from .backends import Backend, Tensor
 from .features import ZERO_POINT, ByteArray
 from .integer import Layer, weight_type
-from .weights import Weights
+from .weights import Tensors, Weights
 
 Map = TypeVar("Map")
 Offsets = Sequence[tuple[int, int]]
@@ -68,17 +68,8 @@ class LayerSpec:
         """The layer of this name, checked.
 
         Raises:
-            ModelError: it is missing, of another shape or type, or breaks the rules of exact inference.
+            ModelError: it is missing or breaks the rules of exact inference.
         """
-        shape = (self.outputs, self.inputs, self.size, self.size)
-        found = weights.tensor(f"{name}.weight", weight_type(self.size)).shape
-        if found != shape:
-            raise ModelError(
-                f"layer {name} of the model is of shape {found}, where {shape} belongs: get or export the "
-                "model again",
-                expected=shape,
-                found=found,
-            )
         zero_point = ZERO_POINT if self.takes is Kind.STREAM else 0
         return weights.layer(name, zero_point=zero_point, skip=self.skip, head=self.gives is Kind.HEAD)
 
@@ -174,3 +165,31 @@ def layers_of(weights: Weights, specs: Mapping[str, LayerSpec]) -> dict[str, Lay
 def prepared(weights: Weights, specs: Mapping[str, LayerSpec], runner: Backend) -> dict[str, Any]:
     """The same, prepared for a backend."""
     return {name: runner.prepare(layer) for name, layer in layers_of(weights, specs).items()}
+
+
+def check_tensors(tensors: Tensors, specs: Mapping[str, LayerSpec], others: Collection[str] = ()) -> None:
+    """Refuse tensors that are not those of these layers, and the others.
+
+    Raises:
+        ModelError: one is missing, is one too many, or is of another type or shape.
+    """
+    wanted: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {}
+    for name, spec in specs.items():
+        wanted[f"{name}.weight"] = weight_type(spec.size), (spec.outputs, spec.inputs, spec.size, spec.size)
+        wanted[f"{name}.bias"] = np.int32, (spec.outputs,)
+        wanted[f"{name}.shift"] = np.int8, (spec.outputs,)
+    for name in sorted(wanted.keys() | tensors.keys() - set(others)):
+        expected, found = ("nothing" if name not in wanted else _described(*wanted[name])), "missing"
+        if name in tensors:
+            found = _described(tensors[name].dtype.type, tensors[name].shape)
+        if found != expected:
+            raise ModelError(
+                f"tensor {name} of the model is {found}, where {expected} belongs: get or export the model "
+                "again",
+                expected=expected,
+                found=found,
+            )
+
+
+def _described(kind: type[np.generic], shape: tuple[int, ...]) -> str:
+    return f"{np.dtype(kind).name} {shape}"

@@ -84,7 +84,9 @@ class PixelCnnCoder:
     def fronts(
         self, image: ByteArray, bits: int, given: ByteArray | None = None, *, known: bool
     ) -> Iterator[Front]:
-        """All pixels of an image but the first, in coding order; in one front where they are known.
+        """All pixels of an image but the first, in coding order.
+
+        Where they are known, those of an image of one channel are one front.
 
         Args:
             image: (h, w, C); its first pixel is known, and the others as soon as the next front is asked for.
@@ -105,20 +107,29 @@ class PixelCnnCoder:
             )
         seen = np.repeat(image, self.config.planes // channels, axis=2)
         mapped = None if given is None else np.array(np.broadcast_to(given, (height, width, given.shape[-1])))
-        found = self._at_once(seen, bits, mapped) if known else self._in_turn(seen, image, bits, mapped)
+        if known:
+            found = self._at_once(seen, bits, mapped, joined=channels == 1)
+        else:
+            found = self._in_turn(seen, image, bits, mapped)
         for rows, columns, said in found:
             guesses, order = anchors(seen, rows, columns), tuple(range(channels))
             yield Front(rows, columns, order, image, self.config.head, said, guesses, bits)
 
-    def _at_once(self, seen: ByteArray, bits: int, given: ByteArray | None) -> Iterator[_Said]:
-        """One front of all pixels of an image, all of which are known."""
+    def _at_once(
+        self, seen: ByteArray, bits: int, given: ByteArray | None, *, joined: bool
+    ) -> Iterator[_Said]:
+        """The fronts of an image of which all pixels are known, as one if they are to be joined."""
         height, width, _ = seen.shape
         pixels = look(seen, *everywhere(height, width), bits).reshape(height, width, -1)
         there = None if given is None else self._runner.tensor(given)
         said = self.config.evaluate(self._arithmetic, self._runner.tensor(pixels), there)
-        steps = fronts(height, width, self.config.slope)
-        rows, columns = (np.concatenate(parts)[1:] for parts in zip(*steps, strict=True))
-        yield rows, columns, self._runner.array(said)[rows, columns]
+        wide = self._runner.array(said)
+        _, *steps = fronts(height, width, self.config.slope)
+        if joined:
+            rows, columns = (np.concatenate(parts) for parts in zip(*steps, strict=True))
+            steps = [(rows, columns)]
+        for rows, columns in steps:
+            yield rows, columns, wide[rows, columns]
 
     def _in_turn(
         self, seen: ByteArray, image: ByteArray, bits: int, given: ByteArray | None
