@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ppyr.errors import FormatError, UnsupportedImageError
-from ppyr.models.arithmetic import Exact, layers_of
+from ppyr.models.arithmetic import Exact, check_tensors, layers_of, settings_of
 from ppyr.models.backends import Backend
 from ppyr.models.features import ZERO_POINT, ByteArray
-from ppyr.models.weights import Weights
+from ppyr.models.weights import Tensors, Weights
 
 from .coding import Front, PixelCnnCoder
 from .features import everywhere, look
@@ -23,7 +23,16 @@ UNLABELLED = 255
 #: Bits that a file stores of a number of a code, and what stands for the others, their middle.
 CODE_BITS = 4
 _REST = 8 - CODE_BITS
-SETTINGS = "settings"
+
+
+def check(tensors: Tensors) -> None:
+    """Refuse tensors that are not those of a PixelCNN.
+
+    Raises:
+        ModelError: see `arithmetic.check_tensors`, `PixelCnnConfig.of`.
+    """
+    config = PixelCnnConfig.of(settings_of(tensors))
+    check_tensors(tensors, config.specs(), config.planes)
 
 
 class PixelCnn:
@@ -43,7 +52,7 @@ class PixelCnn:
 
     def __init__(self, source: Weights, runner: Backend) -> None:
         self.id, self.source, self.backend = source.id, source, runner
-        self.config = PixelCnnConfig.of(source.tensor(SETTINGS, np.int32))
+        self.config = PixelCnnConfig.of(settings_of(source.tensors))
         layers = layers_of(source, self.config.specs())
         self._encoder = Exact(
             {name: runner.prepare(layer) for name, layer in layers.items() if name.startswith("encoder")},

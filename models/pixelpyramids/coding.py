@@ -14,15 +14,15 @@ import numpy.typing as npt
 
 from ppyr.bitstream.mixtures import Mixtures
 from ppyr.errors import FormatError, UnsupportedImageError
-from ppyr.models.arithmetic import Exact, prepared
+from ppyr.models.arithmetic import Exact, check_tensors, prepared, settings_of
 from ppyr.models.backends import Backend, Tensor
 from ppyr.models.features import ZERO_POINT, ByteArray, Integers
 from ppyr.models.grid import MEAN_BITS
 from ppyr.models.mixture import MixtureHead
-from ppyr.models.weights import Weights
+from ppyr.models.weights import Tensors, Weights
 
 from .features import anchors, coarse_map, look, planes_of
-from .network import SEEN, SETTINGS, LevelConfig, PyramidConfig, name_of
+from .network import PLANES, SEEN, LevelConfig, PyramidConfig, name_of
 
 
 class StepPrediction:
@@ -122,7 +122,7 @@ class PixelPyramids:
 
     def __init__(self, source: Weights, runner: Backend) -> None:
         self.id, self.source, self.backend = source.id, source, runner
-        self.config = PyramidConfig.of(source.tensor(SETTINGS, np.int32))
+        self.config = PyramidConfig.of(settings_of(source.tensors))
         self._networks = [
             (network, Exact(_layers(source, f"{name_of(number)}.", network, runner), runner))
             for number, network in enumerate(self.config.networks)
@@ -155,6 +155,21 @@ class PixelPyramids:
                 found=condition,
             )
         return PyramidPredictor(self, levels, bits)
+
+
+def check(tensors: Tensors) -> None:
+    """Refuse tensors that are not those of PixelPyramids.
+
+    Raises:
+        ModelError: see `arithmetic.check_tensors`, `PyramidConfig.of`.
+    """
+    config = PyramidConfig.of(settings_of(tensors))
+    specs = {
+        f"{name_of(number)}.{name}": spec
+        for number, network in enumerate(config.networks)
+        for name, spec in network.specs().items()
+    }
+    check_tensors(tensors, specs, PLANES)
 
 
 def _layers(source: Weights, prefix: str, network: LevelConfig, runner: Backend) -> dict[str, Any]:
