@@ -15,15 +15,16 @@ from torch import Tensor
 from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
 from ppyr.bitstream.mixtures import Mixtures
 from ppyr.bitstream.tables import TableSet
-from ppyr.errors import FormatError, ModelError, UnsupportedImageError
+from ppyr.errors import ConfigurationError, FormatError, ModelError
 from ppyr.geometry import shapes
 from ppyr.models.backends import Tensor as Map
 from ppyr.models.backends import backend
 from ppyr.models.backends.reference import Reference
+from ppyr.models.depth import BYTES
 from ppyr.models.gates import STATE_BITS, STREAM_BITS
 from ppyr.models.integer import Layer
 from ppyr.models.learned import Learned
-from ppyr.models.pixelpyramids.coding import PixelPyramids, StepPrediction
+from ppyr.models.pixelpyramids.coding import PixelPyramids, StepPrediction, check
 from ppyr.models.pixelpyramids.learning import LevelNet, level_batch, model_tensors
 from ppyr.models.pixelpyramids.network import PyramidConfig
 from ppyr.models.pixelpyramids.sizes import PUBLISHED, macs_per_pixel, parameters, sequential_steps
@@ -82,7 +83,7 @@ def picture(bits: int, shape: tuple[int, int, int]) -> Pixels:
 def encoded(coder: PixelPyramids, image: Pixels, bits: int) -> bytes:
     coarse, fines = build(image, 8)
     levels = shapes(*image.shape[:2])
-    stream, predictor = StreamEncoder(NO_TABLES), coder.predictor(len(levels), bits)
+    stream, predictor = StreamEncoder(NO_TABLES), coder.predictor(len(levels), bits, BYTES, b"")
     for level, fine in zip(levels, fines, strict=True):
         for step in predictor.level(level.axis, coarse, fine):
             for channel in step.channels:
@@ -96,7 +97,7 @@ def decoded(
     coder: PixelPyramids, data: bytes, coarse: Pixels, shape: tuple[int, int, int], bits: int
 ) -> Pixels:
     levels = shapes(*shape[:2])
-    stream, predictor = StreamDecoder(NO_TABLES, data), coder.predictor(len(levels), bits)
+    stream, predictor = StreamDecoder(NO_TABLES, data), coder.predictor(len(levels), bits, BYTES, b"")
     for level in levels:
         fine = np.zeros((*level.fine, shape[2]), np.uint8)
         for step in predictor.level(level.axis, coarse, fine):
@@ -128,7 +129,7 @@ def predicted(
     coder: PixelPyramids, coarse: Pixels, fine: Pixels, distance: int, bits: int
 ) -> Iterator[StepPrediction]:
     """The steps of a level."""
-    return coder.predictor(distance + 1, bits).level(1 - distance % 2, coarse, fine)
+    return coder.predictor(distance + 1, bits, BYTES, b"").level(1 - distance % 2, coarse, fine)
 
 
 @pytest.mark.parametrize(("bits", "shape"), IMAGES[:3])
@@ -280,17 +281,39 @@ def test_sizes_out_of_range_are_refused(sizes: dict[str, object]) -> None:
         replace(TINY, **sizes)  # type: ignore[arg-type]
 
 
-def test_a_model_without_a_layer_is_refused() -> None:
-    tensors = model_tensors(TINY, nets(8))
-    del tensors["level_2.lstm_1.bias"]
-    with pytest.raises(ModelError, match=r"level_2\.lstm_1\.bias of the model is missing"):
-        PixelPyramids(Weights(tensors, {}), backend("torch"))
+def changed_tensors(**others: npt.NDArray[np.generic] | None) -> dict[str, npt.NDArray[np.generic]]:
+    """Those of a model with some in place of others, or without them."""
+    found = model_tensors(TINY, nets(8)) | others
+    return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"level_2.lstm_1.bias": None}, r"level_2\.lstm_1\.bias of the model is missing"),
+        (
+            {"level_3.head.weight": np.zeros((36, 11, 1, 1), np.int16)},
+            r"level_3\.head of the model is of shape",
+        ),
+        (
+            {"level_0.last.weight": np.zeros((12, 6, 1, 1), np.int8)},
+            r"level_0\.last\.weight of the model is int8",
+        ),
+        ({"level_4.last.bias": np.zeros(12, np.int32)}, r"level_4\.last\.bias, which is none"),
+        ({"settings": PUBLISHED.settings}, r"level_0\.down_0_0 of the model is of shape"),
+        ({"settings": None}, "settings of the model is missing"),
+    ],
+)
+def test_other_tensors_are_refused(others: dict[str, npt.NDArray[np.generic] | None], message: str) -> None:
+    check(changed_tensors())
+    with pytest.raises(ModelError, match=message):
+        check(changed_tensors(**others))
 
 
 def test_an_image_is_given_with_nothing() -> None:
     coder, image = model(8), picture(8, (4, 4, 3))
-    assert coder.condition(image, 8, None) == b""
-    with pytest.raises(UnsupportedImageError, match="no label 3"):
-        coder.condition(image, 8, 3)
-    with pytest.raises(FormatError, match="given with 07"):
-        coder.predictor(4, 8, b"\x07")
+    assert coder.condition(image, None) == b""
+    with pytest.raises(ConfigurationError, match="takes no label"):
+        coder.condition(image, 3)
+    with pytest.raises(FormatError, match="has a condition"):
+        coder.predictor(4, 8, BYTES, b"\x07")
