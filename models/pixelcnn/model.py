@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ppyr.errors import FormatError, UnsupportedImageError
+from ppyr.bitstream.tables import ALPHABET
+from ppyr.errors import ConfigurationError, FormatError, ModelError, UnsupportedImageError
 from ppyr.models.arithmetic import Exact, check_tensors, layers_of, settings_of
 from ppyr.models.backends import Backend
+from ppyr.models.depth import Depth
 from ppyr.models.features import ZERO_POINT, ByteArray
+from ppyr.models.prediction import Samples
 from ppyr.models.weights import Tensors, Weights
 
 from .coding import Front, PixelCnnCoder
@@ -59,27 +62,29 @@ class PixelCnn:
             runner,
         )
         self._coder = PixelCnnCoder(self.config, layers, runner)
+        self.frequencies = np.empty((0, ALPHABET), np.uint32)
 
     @property
     def coarsest_bits(self) -> int:
-        """Binary logarithm of the side of the largest image that is coded whole."""
+        """See `LikelihoodModel`: images are coded whole."""
         return self.config.side_bits
 
     @property
     def tile_bits(self) -> int:
-        """The same of a tile: larger images are cut."""
+        """See `LikelihoodModel`: larger images are cut."""
         return self.config.side_bits
 
     def condition(self, image: ByteArray, bits: int, label: int | None) -> bytes:
-        """What a file stores of what its image (h, w, C) is given with: its label, then its code.
+        """See `LikelihoodModel`: the image's label, then its code.
 
         Raises:
-            UnsupportedImageError: the model knows no such label, or its encoder takes no image of this size.
+            ConfigurationError: the model has no such label.
+            UnsupportedImageError: its encoder takes no image of this size.
         """
         stored = b""
         if label is not None and not 0 <= label < self.config.classes:
             known = f"0 to {self.config.classes - 1}" if self.config.classes else "none"
-            raise UnsupportedImageError(
+            raise ConfigurationError(
                 f"the model has no label {label}: give one that it has, {known}",
                 expected=range(self.config.classes),
                 found=label,
@@ -88,12 +93,8 @@ class PixelCnn:
             stored += bytes([UNLABELLED if label is None else label])
         return stored + (self._encoded(image, bits) if self.config.code else b"")
 
-    def predictor(self, bits: int, condition: bytes) -> PixelCnnPredictor:
-        """Of an image with samples of `bits` bits.
-
-        Raises:
-            FormatError: `condition` is none that the model gives.
-        """
+    def predictor(self, levels: int, bits: int, depth: Depth, condition: bytes) -> PixelCnnPredictor:  # noqa: ARG002
+        """See `LikelihoodModel`."""
         return PixelCnnPredictor(self._coder, bits, self._given(condition))
 
     def _given(self, condition: bytes) -> ByteArray | None:
@@ -145,6 +146,16 @@ class PixelCnnPredictor:
     def __init__(self, coder: PixelCnnCoder, bits: int, given: ByteArray | None) -> None:
         self._coder, self._bits, self._given = coder, bits, given
 
-    def coarsest(self, image: ByteArray, *, known: bool) -> Iterator[Front]:
+    def coarsest(self, image: ByteArray, known: bool) -> Iterator[Front]:
         """All pixels of the image but the first; see `PixelCnnCoder.fronts`."""
         return self._coder.fronts(image, self._bits, self._given, known=known)
+
+    def level(self, axis: int, coarse: Samples, fine: Samples) -> Iterator[Front]:
+        """There are none.
+
+        Raises:
+            ModelError: always.
+        """
+        raise ModelError(
+            "the model codes whole images and no levels: give it smaller tiles", found=(axis, fine.shape)
+        )
