@@ -150,7 +150,7 @@ class PixelCnnPredictor:
         """All pixels of the image but the first; see `PixelCnnCoder.fronts`."""
         return self._coder.fronts(image, self._bits, self._given, known=known)
 
-    def level(self, axis: int, coarse: Samples, fine: Samples) -> Iterator[Front]:
+    def level(self, axis: int, coarse: Samples, fine: Samples) -> Iterator[Front]:  # noqa: ARG002
         """There are none.
 
         Raises:
