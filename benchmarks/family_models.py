@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +25,10 @@ from ppyr.models.checkpoint import describe
 from ppyr.models.features import ZERO_POINT
 from ppyr.models.learning import learn
 from ppyr.models.optimization import Schedule
-from ppyr.models.pixelcnn.learning import PixelBatch, PixelCnnNet, pixel_batch
+from ppyr.models.pixelcnn.learning import PixelBatch, PixelCnnNet, model_tensors, pixel_batch
 from ppyr.models.pixelcnn.network import PixelCnnConfig
 from ppyr.models.pixelpyramids.learning import LevelBatch, LevelNet, level_batch
+from ppyr.models.pixelpyramids.learning import model_tensors as level_tensors
 from ppyr.models.pixelpyramids.network import PyramidConfig
 from ppyr.models.weights import Weights
 
@@ -194,7 +196,7 @@ def train(name: str, number: int, folder: Path, output: Path, *, max_steps: int 
     )
 
 
-def trained(name: str, runs: Path) -> list[PixelCnnNet] | list[LevelNet]:
+def trained(name: str, runs: Path) -> list[Any]:
     """The averaged networks of a model of `RECIPES`, as they were before rounding."""
     recipe = RECIPES[name]
     states = [checkpoint.read(path).network for path in checkpoints(name, runs)]
@@ -222,12 +224,11 @@ def export(name: str, folder: Path, runs: Path, models: Path) -> Path:
         "networks": [{**one.config, "steps": one.step, "seconds": round(one.spent)} for one in found],
     }
     first = first_pixel(recipe, folder)
-    if isinstance(nets[0], PixelCnnNet):
-        tensors, architecture = pixelcnn.learning.model_tensors(nets[0], first), pixelcnn.ARCHITECTURE
-    else:
-        levels = [net for net in nets if isinstance(net, LevelNet)]
-        tensors = pixelpyramids.learning.model_tensors(recipe.config, levels, first)
+    if isinstance(recipe.config, PyramidConfig):
+        tensors = level_tensors(recipe.config, nets, first)
         architecture = pixelpyramids.ARCHITECTURE
+    else:
+        tensors, architecture = model_tensors(nets[0], first), pixelcnn.ARCHITECTURE
     return modelfile.write(Weights(tensors, provenance, architecture), models, name)
 
 

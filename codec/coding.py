@@ -55,7 +55,7 @@ def encode_changed(
         ConfigurationError: the model has no such label.
         ModelError: the changed model breaks the rules of exact inference.
     """
-    condition = chosen.condition(picture.samples, label)
+    condition = chosen.condition(picture.samples, picture.coded.bit_depth, label)
     levels = encode_levels(picture, chosen, changes, condition)
     return assemble(picture, chosen, levels, changes, condition)
 

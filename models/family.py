@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ppyr.bitstream.mixtures import Mixtures
 from ppyr.errors import ModelError
 
+from . import pixelcnn, pixelpyramids
 from .backends import Backend
 from .depth import Depth
 from .prediction import Distribution, Samples
@@ -124,11 +125,12 @@ class LikelihoodModel(Protocol):
     def narrow_only(self) -> bool:
         """Whether it codes no samples of more than 8 bits."""
 
-    def condition(self, image: Samples, label: int | None) -> bytes:
+    def condition(self, image: Samples, bits: int, label: int | None) -> bytes:
         """What `predictor` is to be given with an image (H, W, C), at most 4096 bytes; b"" for nothing.
 
         Raises:
             ConfigurationError: it has no such label, or takes none.
+            UnsupportedImageError: it encodes images, and takes none of this size.
         """
 
     def predictor(self, levels: int, bits: int, depth: Depth, condition: bytes) -> Prediction:
@@ -171,7 +173,35 @@ def _make_stages(source: Weights, runner: Backend) -> LikelihoodModel:
     return Model(source, runner)
 
 
-FAMILIES = {ARCHITECTURE: Family(_check_stages, _make_stages)}
+def _check_pixelcnn(tensors: Tensors) -> None:
+    from .pixelcnn.model import check
+
+    check(tensors)
+
+
+def _make_pixelcnn(source: Weights, runner: Backend) -> LikelihoodModel:
+    from .pixelcnn.model import PixelCnn
+
+    return PixelCnn(source, runner)
+
+
+def _check_pixelpyramids(tensors: Tensors) -> None:
+    from .pixelpyramids.coding import check
+
+    check(tensors)
+
+
+def _make_pixelpyramids(source: Weights, runner: Backend) -> LikelihoodModel:
+    from .pixelpyramids.coding import PixelPyramids
+
+    return PixelPyramids(source, runner)
+
+
+FAMILIES = {
+    ARCHITECTURE: Family(_check_stages, _make_stages),
+    pixelcnn.ARCHITECTURE: Family(_check_pixelcnn, _make_pixelcnn),
+    pixelpyramids.ARCHITECTURE: Family(_check_pixelpyramids, _make_pixelpyramids),
+}
 """By architecture; what makes a model is imported when one is made."""
 
 

@@ -84,7 +84,7 @@ class Model:
                     found=spread.shape,
                 )
 
-    def condition(self, image: Samples, label: int | None) -> bytes:  # noqa: ARG002
+    def condition(self, image: Samples, bits: int, label: int | None) -> bytes:  # noqa: ARG002
         """See `LikelihoodModel`: the model is given nothing beside the pixels."""
         if label is not None:
             raise ConfigurationError(

@@ -85,7 +85,7 @@ class Model:
         self.id, self.source, self.backend = source.id, source, backend
         self._scale = int(source.tensor("scale", np.uint8)[0])
 
-    def condition(self, _image: Samples, label: int | None) -> bytes:
+    def condition(self, _image: Samples, _bits: int, label: int | None) -> bytes:
         if label is None:
             return b""
         if label >= CLASSES:

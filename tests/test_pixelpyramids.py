@@ -319,8 +319,8 @@ def test_other_tensors_are_refused(others: dict[str, npt.NDArray[np.generic] | N
 
 def test_an_image_is_given_with_nothing() -> None:
     coder, image = model(8), picture(8, (4, 4, 3))
-    assert coder.condition(image, None) == b""
+    assert coder.condition(image, 8, None) == b""
     with pytest.raises(ConfigurationError, match="takes no label"):
-        coder.condition(image, 3)
+        coder.condition(image, 8, 3)
     with pytest.raises(FormatError, match="has a condition"):
         coder.predictor(4, 8, BYTES, b"\x07")

@@ -11,6 +11,7 @@ from ppyr.errors import ConfigurationError, FormatError, ModelError, Unsupported
 from ppyr.models.arithmetic import Exact, check_tensors, layers_of, settings_of
 from ppyr.models.backends import Backend
 from ppyr.models.depth import Depth
+from ppyr.models.family import Step
 from ppyr.models.features import ZERO_POINT, ByteArray
 from ppyr.models.prediction import Samples
 from ppyr.models.weights import Tensors, Weights
@@ -74,7 +75,7 @@ class PixelCnn:
         """See `LikelihoodModel`: larger images are cut."""
         return self.config.side_bits
 
-    def condition(self, image: ByteArray, bits: int, label: int | None) -> bytes:
+    def condition(self, image: Samples, bits: int, label: int | None) -> bytes:
         """See `LikelihoodModel`: the image's label, then its code.
 
         Raises:
@@ -117,7 +118,7 @@ class PixelCnn:
             given[config.classes :] = (numbers << _REST) + (1 << _REST - 1)
         return given if len(given) else None
 
-    def _encoded(self, image: ByteArray, bits: int) -> bytes:
+    def _encoded(self, image: Samples, bits: int) -> bytes:
         """The code of an image, two numbers a byte."""
         height, width, channels = image.shape
         side = self.config.code_side
@@ -127,7 +128,7 @@ class PixelCnn:
                 expected=(side, side),
                 found=(height, width, channels),
             )
-        seen = np.repeat(image, self.config.planes // channels, axis=2)
+        seen = np.repeat(image.astype(np.uint8, copy=False), self.config.planes // channels, axis=2)
         pixels = look(seen, *everywhere(height, width), bits).reshape(height, width, -1)
         code = self.config.encode(self._encoder, self.backend.tensor(pixels))
         numbers = self.backend.array(code).ravel().astype(np.uint8) >> _REST
@@ -150,7 +151,7 @@ class PixelCnnPredictor:
         """All pixels of the image but the first; see `PixelCnnCoder.fronts`."""
         return self._coder.fronts(image, self._bits, self._given, known=known)
 
-    def level(self, axis: int, coarse: Samples, fine: Samples) -> Iterator[Front]:  # noqa: ARG002
+    def level(self, axis: int, coarse: Samples, fine: Samples) -> Iterator[Step]:  # noqa: ARG002
         """There are none.
 
         Raises:

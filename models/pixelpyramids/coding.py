@@ -142,7 +142,7 @@ class PixelPyramids:
         """The network of a level, by its distance from the finest one, and what it is computed with."""
         return self._networks[self.config.network(distance)]
 
-    def condition(self, image: Samples, label: int | None) -> bytes:  # noqa: ARG002
+    def condition(self, image: Samples, bits: int, label: int | None) -> bytes:  # noqa: ARG002
         """What a file stores of what its image is given with: nothing.
 
         Raises:
