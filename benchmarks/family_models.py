@@ -69,8 +69,8 @@ _PYRAMID = PyramidConfig(
 )
 
 
-def _schedules(*steps: int, averaging: float = 0.998) -> tuple[Schedule, ...]:
-    return tuple(Schedule(steps=count, learning_rate=1.5e-2, averaging=averaging) for count in steps)
+def _schedules(*steps: int, rate: float = 1.5e-2, averaging: float = 0.998) -> tuple[Schedule, ...]:
+    return tuple(Schedule(steps=count, learning_rate=rate, averaging=averaging) for count in steps)
 
 
 RECIPES: dict[str, Recipe] = {
@@ -87,8 +87,10 @@ RECIPES: dict[str, Recipe] = {
     ),
     "pixelcnn-32": Recipe("32", 8, _COLOUR, _schedules(5000), 16),
     "pixelcnn-32-5bit": Recipe("32", 5, _COLOUR, _schedules(3000), 16),
-    "pixelpyramids": Recipe("64", 8, _PYRAMID, _schedules(3000, 2500, 2000, 2000, 1500, 1500), 8),
-    "pixelpyramids-5bit": Recipe("64", 5, _PYRAMID, _schedules(2000, 2000, 1500, 1500, 1000, 1000), 8),
+    "pixelpyramids": Recipe("64", 8, _PYRAMID, _schedules(3000, 2500, 2000, 2000, 1500, 1500, rate=6e-3), 8),
+    "pixelpyramids-5bit": Recipe(
+        "64", 5, _PYRAMID, _schedules(2000, 2000, 1500, 1500, 1000, 1000, rate=6e-3), 8
+    ),
 }
 
 

@@ -217,15 +217,26 @@ def walk(
     else is `known`, fills it and `fines` on the way.
     """
     if coarsest.shape[:2] != (1, 1):
-        for front in prediction.coarsest(coarsest.view(np.uint8), known):
-            for channel in front.channels:
-                places = front.rows, front.columns, channel
-                samples = coarsest[places][np.newaxis]
-                coder.code(samples, np.zeros_like(samples), front.distribution(channel))
-                coarsest[places] = samples
-        coder.end_level()
-    coarse = coarsest
-    for level, fine in zip(levels[: len(fines)], fines, strict=True):
+        walk_coarsest(prediction, coarsest, coder, known=known)
+    return walk_levels(prediction, levels[: len(fines)], coarsest, fines, coder)
+
+
+def walk_coarsest(prediction: Prediction, coarsest: Samples, coder: Coder, *, known: bool) -> None:
+    """Code the pixels of a coarsest image but the first."""
+    for front in prediction.coarsest(coarsest.view(np.uint8), known):
+        for channel in front.channels:
+            places = front.rows, front.columns, channel
+            samples = coarsest[places][np.newaxis]
+            coder.code(samples, np.zeros_like(samples), front.distribution(channel))
+            coarsest[places] = samples
+    coder.end_level()
+
+
+def walk_levels(
+    prediction: Prediction, levels: Sequence[Level], coarse: Samples, fines: Sequence[Samples], coder: Coder
+) -> Samples:
+    """Code levels, the first of which has this coarse image, and give what they make."""
+    for level, fine in zip(levels, fines, strict=True):
         for step in prediction.level(level.axis, coarse, fine):
             for channel in step.channels:
                 coder.code(step.fine[..., channel], step.coarse[..., channel], step.distribution(channel))

@@ -176,7 +176,7 @@ class Decoder:
             FormatError, UnknownModelError, ModelError: see `decode`.
         """
         modelled = Method.MODEL in self._index.methods
-        threads = threads_for(self._model[0] if modelled else None, len(tiles))
+        threads = threads_for(self.model[0] if modelled else None, len(tiles))
         components = range(self._index.coded.components)
         coded = (
             [self._coded(number * len(components) + component, coarser) for component in components]
@@ -231,7 +231,7 @@ class Decoder:
         coarsest[0, 0] = pixel
         wanted = len(unit.streams) // 2 * 2  # beside the one of the coarsest image, where that is coded
         fines = [_nothing(*level.fine, shape[2], dtype=pixel.dtype) for level in levels[:wanted]]
-        model, tables = self._model
+        model, tables = self.model
         prediction = model.predictor(
             len(levels), index.coded.bit_depth, depth_of(index.scaling), self._parts.condition
         )
@@ -245,7 +245,7 @@ class Decoder:
         return *unit.shape(coded.height, coded.width), len(range(coded.channels)[unit.channels])
 
     @cached_property
-    def _model(self) -> tuple[LikelihoodModel, TableSet]:
+    def model(self) -> tuple[LikelihoodModel, TableSet]:
         """The model after the changes of the file, and its tables before them."""
         chosen = predictor.load(self._parts.header.model_id, self._backend)
         self._check_fitting(chosen)

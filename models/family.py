@@ -125,6 +125,9 @@ class LikelihoodModel(Protocol):
     def narrow_only(self) -> bool:
         """Whether it codes no samples of more than 8 bits."""
 
+    def first_pixel(self, channels: int) -> npt.NDArray[np.uint8]:
+        """The pixel, (channels,), with which images begin that are drawn."""
+
     def condition(self, image: Samples, bits: int, label: int | None) -> bytes:
         """What `predictor` is to be given with an image (H, W, C), at most 4096 bytes; b"" for nothing.
 

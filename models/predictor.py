@@ -84,6 +84,10 @@ class Model:
                     found=spread.shape,
                 )
 
+    def first_pixel(self, channels: int) -> npt.NDArray[np.uint8]:
+        """See `LikelihoodModel`: mid-grey."""
+        return np.full(channels, ZERO_POINT, np.uint8)
+
     def condition(self, image: Samples, bits: int, label: int | None) -> bytes:  # noqa: ARG002
         """See `LikelihoodModel`: the model is given nothing beside the pixels."""
         if label is not None:

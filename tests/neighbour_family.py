@@ -85,6 +85,9 @@ class Model:
         self.id, self.source, self.backend = source.id, source, backend
         self._scale = int(source.tensor("scale", np.uint8)[0])
 
+    def first_pixel(self, channels: int) -> npt.NDArray[np.uint8]:
+        return np.full(channels, 9, np.uint8)
+
     def condition(self, _image: Samples, _bits: int, label: int | None) -> bytes:
         if label is None:
             return b""

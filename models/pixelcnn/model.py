@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from ppyr.bitstream.tables import ALPHABET
 from ppyr.errors import ConfigurationError, FormatError, ModelError, UnsupportedImageError
-from ppyr.models.arithmetic import Exact, check_tensors, layers_of, settings_of
+from ppyr.models.arithmetic import FIRST_PIXEL, Exact, check_tensors, layers_of, settings_of
 from ppyr.models.backends import Backend
 from ppyr.models.depth import Depth
 from ppyr.models.family import Step
@@ -74,6 +75,10 @@ class PixelCnn:
     def tile_bits(self) -> int:
         """See `LikelihoodModel`: larger images are cut."""
         return self.config.side_bits
+
+    def first_pixel(self, channels: int) -> npt.NDArray[np.uint8]:
+        """See `LikelihoodModel`: that of a typical image of training."""
+        return self.source.tensor(FIRST_PIXEL, np.uint8)[:channels]
 
     def condition(self, image: Samples, bits: int, label: int | None) -> bytes:
         """See `LikelihoodModel`: the image's label, then its code.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ppyr.bitstream.mixtures import Mixtures
 from ppyr.bitstream.tables import ALPHABET
 from ppyr.errors import ConfigurationError, FormatError
-from ppyr.models.arithmetic import Exact, check_tensors, prepared, settings_of
+from ppyr.models.arithmetic import FIRST_PIXEL, Exact, check_tensors, prepared, settings_of
 from ppyr.models.backends import Backend, Tensor
 from ppyr.models.depth import Depth
 from ppyr.models.features import ZERO_POINT, Integers
@@ -141,6 +141,10 @@ class PixelPyramids:
     def network(self, distance: int) -> tuple[LevelConfig, Exact]:
         """The network of a level, by its distance from the finest one, and what it is computed with."""
         return self._networks[self.config.network(distance)]
+
+    def first_pixel(self, channels: int) -> npt.NDArray[np.uint8]:
+        """See `LikelihoodModel`: that of a typical image of training."""
+        return self.source.tensor(FIRST_PIXEL, np.uint8)[:channels]
 
     def condition(self, image: Samples, bits: int, label: int | None) -> bytes:  # noqa: ARG002
         """What a file stores of what its image is given with: nothing.
