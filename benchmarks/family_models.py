@@ -2,6 +2,7 @@
 
     python -m benchmarks.family_models pixelcnn-mnist FOLDER --output RUNS
     python -m benchmarks.family_models pixelpyramids FOLDER --output RUNS --network 0
+    python -m benchmarks.family_models pixelpyramids FOLDER --output RUNS --export MODELS
 
 An interrupted run goes on when the same command is given again.
 """
@@ -13,19 +14,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from ppyr.models import checkpoint, modelfile, pixelcnn, pixelpyramids
 from ppyr.models.checkpoint import describe
 from ppyr.models.features import ZERO_POINT
 from ppyr.models.learning import learn
 from ppyr.models.optimization import Schedule
-from ppyr.models.pixelcnn.learning import PixelBatch, PixelCnnNet, pixel_batch
+from ppyr.models.pixelcnn.learning import PixelBatch, PixelCnnNet, model_tensors, pixel_batch
 from ppyr.models.pixelcnn.network import PixelCnnConfig
 from ppyr.models.pixelpyramids.learning import LevelBatch, LevelNet, level_batch
+from ppyr.models.pixelpyramids.learning import model_tensors as level_tensors
 from ppyr.models.pixelpyramids.network import PyramidConfig
+from ppyr.models.weights import Weights
 
 from .datasets import Images, Part, Pixels, crops, digits, mnist, photographs, random_crops
 
@@ -64,8 +69,8 @@ _PYRAMID = PyramidConfig(
 )
 
 
-def _schedules(*steps: int, averaging: float = 0.998) -> tuple[Schedule, ...]:
-    return tuple(Schedule(steps=count, learning_rate=1.5e-2, averaging=averaging) for count in steps)
+def _schedules(*steps: int, rate: float = 1.5e-2, averaging: float = 0.998) -> tuple[Schedule, ...]:
+    return tuple(Schedule(steps=count, learning_rate=rate, averaging=averaging) for count in steps)
 
 
 RECIPES: dict[str, Recipe] = {
@@ -82,8 +87,10 @@ RECIPES: dict[str, Recipe] = {
     ),
     "pixelcnn-32": Recipe("32", 8, _COLOUR, _schedules(5000), 16),
     "pixelcnn-32-5bit": Recipe("32", 5, _COLOUR, _schedules(3000), 16),
-    "pixelpyramids": Recipe("64", 8, _PYRAMID, _schedules(3000, 2500, 2000, 2000, 1500, 1500), 8),
-    "pixelpyramids-5bit": Recipe("64", 5, _PYRAMID, _schedules(2000, 2000, 1500, 1500, 1000, 1000), 8),
+    "pixelpyramids": Recipe("64", 8, _PYRAMID, _schedules(3000, 2500, 2000, 2000, 1500, 1500, rate=6e-3), 8),
+    "pixelpyramids-5bit": Recipe(
+        "64", 5, _PYRAMID, _schedules(2000, 2000, 1500, 1500, 1000, 1000, rate=6e-3), 8
+    ),
 }
 
 
@@ -191,6 +198,49 @@ def train(name: str, number: int, folder: Path, output: Path, *, max_steps: int 
     )
 
 
+def trained(name: str, runs: Path) -> list[Any]:
+    """The averaged networks of a model of `RECIPES`, as they were before rounding."""
+    recipe = RECIPES[name]
+    states = [checkpoint.read(path).network for path in checkpoints(name, runs)]
+    if isinstance(recipe.config, PixelCnnConfig):
+        net = PixelCnnNet(recipe.config, recipe.bits)
+        net.load_state_dict(states[0])
+        return [net]
+    levels = [LevelNet(config, recipe.bits) for config in recipe.config.networks]
+    for level, state in zip(levels, states, strict=True):
+        level.load_state_dict(state)
+    return levels
+
+
+def checkpoints(name: str, runs: Path) -> list[Path]:
+    """Of the networks of a model of `RECIPES`."""
+    return [runs / f"{name}_{number}.pt" for number in range(len(RECIPES[name].schedules))]
+
+
+def export(name: str, folder: Path, runs: Path, models: Path) -> Path:
+    """Write the model of trained networks into the folder `models`."""
+    recipe, nets = RECIPES[name], trained(name, runs)
+    found = [checkpoint.read(path) for path in checkpoints(name, runs)]
+    provenance = {
+        "torch": torch.__version__,
+        "networks": [{**one.config, "steps": one.step, "seconds": round(one.spent)} for one in found],
+    }
+    first = first_pixel(recipe, folder)
+    if isinstance(recipe.config, PyramidConfig):
+        tensors = level_tensors(recipe.config, nets, first)
+        architecture = pixelpyramids.ARCHITECTURE
+    else:
+        tensors, architecture = model_tensors(nets[0], first), pixelcnn.ARCHITECTURE
+    return modelfile.write(Weights(tensors, provenance, architecture), models, name)
+
+
+def first_pixel(recipe: Recipe, folder: Path) -> Pixels:
+    """The median of the first pixels of training images, for each plane."""
+    images = load(recipe.images, folder, recipe.bits, "train").images
+    found: Pixels = np.median(images[:, 0, 0].reshape(len(images), -1), axis=0).astype(np.uint8)
+    return found
+
+
 def main() -> None:
     """Train one model."""
     parser = argparse.ArgumentParser(description="Train the models of the families.")
@@ -198,8 +248,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="mnist/t10k.npz and the photographs, in train/")
     parser.add_argument("--output", type=Path, required=True, help="checkpoints and logs")
     parser.add_argument("--network", type=int, help="one of several, by its number (default: all)")
+    parser.add_argument("--export", type=Path, help="write the model of the checkpoints into this folder")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.export:
+        print(export(args.name, args.folder, args.output, args.export))
+        return
     every = range(len(RECIPES[args.name].schedules))
     for number in every if args.network is None else [args.network]:
         train(args.name, number, args.folder, args.output)

@@ -13,15 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from ppyr.bitstream.mixtures import Mixtures
 from ppyr.bitstream.raster import Samples
 from ppyr.bitstream.tables import TableSet
 from ppyr.coding import walk
 from ppyr.geometry import shapes
 from ppyr.models.backends import backend
 from ppyr.models.export import frequencies
+from ppyr.models.family import Distributions
 from ppyr.models.features import ByteArray
-from ppyr.models.prediction import Distribution
-from ppyr.models.predictor import Model
+from ppyr.models.predictor import Model, Predictor
 from ppyr.models.weights import Weights
 from ppyr.pyramid import build
 
@@ -33,13 +34,15 @@ PHOTOGRAPHS = 120
 
 
 class _Counter:
-    """Counts symbols, but not those under folded tables: some do not tell how far they lie from the mean."""
+    """Counts symbols of tables, but not of folded ones: some do not tell how far they lie from the mean."""
 
     def __init__(self, tables: TableSet) -> None:
         self.counts = np.zeros((len(tables), 256), np.int64)
         self._tables = tables
 
-    def code(self, values: Samples, coarse: Samples, found: Distribution) -> None:
+    def code(self, values: Samples, coarse: Samples, found: Distributions) -> None:
+        if isinstance(found, Mixtures):
+            return
         symbols = (values + coarse - found.centres).astype(np.uint8, copy=False).ravel()
         tables = found.tables.ravel()
         shared = ~self._tables.are_folded(tables, found.centres.astype(np.uint8, copy=False).ravel())
@@ -60,7 +63,8 @@ def count_symbols(weights: Weights, photographs: Iterable[ByteArray]) -> npt.NDA
     counter = _Counter(TableSet(model.frequencies))
     for photograph in photographs:
         coarsest, fines = build(photograph, 8)
-        walk(model, shapes(*photograph.shape[:2]), coarsest, fines, counter)
+        levels = shapes(*photograph.shape[:2])
+        walk(Predictor(model, len(levels)), levels, coarsest, fines, counter, known=True)
     return counter.counts
 
 

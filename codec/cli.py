@@ -84,6 +84,12 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     compress.add_argument(
         "--rm", action="store_true", help="remove each source once its verified .ppyr file is on the disk"
     )
+    compress.add_argument(
+        "--label",
+        type=not_negative,
+        metavar="N",
+        help="number of the image's class, for models that were trained with classes",
+    )
     _add_strip(compress)
     _add_computing(compress, model=True)
     _add_jobs(compress)

@@ -16,7 +16,7 @@ from ppyr.models.adaptation import Adaptation
 from ppyr.models.changes import pack_changes, with_tables
 from ppyr.models.modelfile import INGREDIENTS, Recipe
 from ppyr.models.search import Search
-from ppyr.models.weights import STAGES
+from ppyr.models.weights import STAGES, check_changeable
 from ppyr.picture import Picture
 
 #: Images that are enough to see whether changes pay, evenly chosen.
@@ -56,7 +56,7 @@ def adapt(
     Raises:
         UnsupportedImageError: an array is of another dtype or shape.
         UnknownModelError: there is no such model.
-        ModelError: the model is one that was adapted.
+        ModelError: the model is one that was adapted, or of another architecture than files can change.
     """
     model_id = registry.by_name(model)
     path = registry.by_id(model_id)
@@ -67,6 +67,7 @@ def adapt(
             raise ModelError(f"{path.name} was adapted already: adapt the model that it was made from")
         sources = dict(recipe.sources)
     prepared = predictor.load(model_id)
+    check_changeable(prepared.source)
     pictures = [Picture.of(image) for image in images]
     adaptation = Adaptation(prepared.source, [picture.colours for picture in pictures], seed)
     with tqdm(total=adaptation.steps(search), disable=not progress, unit="step", desc="adapting") as bar:

@@ -44,6 +44,7 @@ def _compress(args: argparse.Namespace, source: str | BinaryIO, target: str | Bi
         source,
         target,
         **_density(args),
+        label=args.label,
         progress=not args.quiet and args.jobs == 1 and sys.stderr.isatty(),
         backend=args.backend,
         force=args.force,
@@ -100,6 +101,7 @@ def info(args: argparse.Namespace) -> int:
             )
             + ("" if set(about.units) == {"MODEL"} else f"\n  tiles: {_counted(about.units)}")
             + (f"\n  {about.changes:,} bytes change the model for this image" if about.changes else "")
+            + (f"\n  {about.condition:,} bytes are given to the model" if about.condition else "")
             + (f"\n  metadata: {_listed(about.metadata)}" if about.metadata else "")
         )
         if args.verbose:

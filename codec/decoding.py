@@ -9,16 +9,26 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ppyr.bitstream.container import Header, Index, pixel_digest, read_header, unpack
+from ppyr.bitstream.container import (
+    Header,
+    Index,
+    Layout,
+    halvings,
+    pixel_digest,
+    read_header,
+    unpack,
+)
 from ppyr.bitstream.mapping import Mapping
 from ppyr.bitstream.plain import Method, unpack_plain
-from ppyr.bitstream.raster import Samples
+from ppyr.bitstream.raster import SHALLOW, Samples
 from ppyr.bitstream.tables import LEAST_INFORMATION, TableSet
-from ppyr.coding import changed, tables_of, threads_for, walk
+from ppyr.coding import changed, coarsest_bits_of, tables_of, threads_for, walk
 from ppyr.errors import ChecksumError, FormatError, ImageTooLargeError, ModelError
-from ppyr.geometry import shapes
+from ppyr.geometry import coarsest_shape, shapes
 from ppyr.models import predictor
 from ppyr.models.changes import unpack_changes
+from ppyr.models.family import LikelihoodModel
+from ppyr.models.weights import ARCHITECTURE
 from ppyr.picture import Unit, depth_of, units
 from ppyr.symbols import Reader
 from ppyr.threads import on_threads
@@ -45,6 +55,10 @@ class Parts(Protocol):
     @property
     def changes(self) -> bytes:
         """Payload of CHANGES."""
+
+    @property
+    def condition(self) -> bytes:
+        """Payload of CONDITION."""
 
     @property
     def coarsest(self) -> bytes:
@@ -98,7 +112,7 @@ def decodes_to(data: bytes, image: Samples, *, backend: str = "auto") -> bool:
 
 
 class _CodedUnit(NamedTuple):
-    """What one unit is decoded from: its coarsest pixel, and streams of as many levels as are wanted."""
+    """What one unit is decoded from: its first pixel, and streams of as many levels as are wanted."""
 
     number: int
     pixel: Samples
@@ -126,6 +140,7 @@ class Decoder:
         self._index = parts.index
         coded = self._index.coded
         self._units = units(coded, self._index.tile_bits)
+        self._layout = Layout(coded, self._index.tile_bits, self._index.coarsest_bits)
         stored = coded.dtype
         self._coarsest = np.frombuffer(parts.coarsest, stored).astype(stored.newbyteorder("="))
         self._check_information()
@@ -161,7 +176,7 @@ class Decoder:
             FormatError, UnknownModelError, ModelError: see `decode`.
         """
         modelled = Method.MODEL in self._index.methods
-        threads = threads_for(self._model[0] if modelled else None, len(tiles))
+        threads = threads_for(self.model[0] if modelled else None, len(tiles))
         components = range(self._index.coded.components)
         coded = (
             [self._coded(number * len(components) + component, coarser) for component in components]
@@ -177,17 +192,16 @@ class Decoder:
         shape = self._shape(unit)
         start = unit.channels.start + number // index.coded.components * index.coded.channels
         pixel = self._coarsest[start : start + shape[2]].reshape(1, 1, -1)
-        levels = len(shapes(*shape[:2]))
-        wanted = max(0, levels - 2 * coarser)
         method = index.methods[number]
-        if not wanted or method is Method.CONSTANT:
+        if coarser >= halvings(shape[1], shape[0]) or method is Method.CONSTANT:
             return _CodedUnit(number, pixel, Method.CONSTANT, [])
         if method is not Method.MODEL:
             return _CodedUnit(number, pixel, method, [self._parts.stream(0, number)])
-        ahead = len(index.streams) - levels
-        if any(index.streams[level][number] for level in range(ahead)):
+        levels = self._layout.levels_of(shape[1], shape[0])
+        if any(sizes[number] for level, sizes in enumerate(index.streams) if level not in levels):
             raise FormatError("a small tile has levels that it does not need: get a fresh copy of the file")
-        streams = [self._parts.stream(ahead + level, number) for level in range(wanted)]
+        wanted = max(len(levels) - 2 * coarser, len(levels) % 2)
+        streams = [self._parts.stream(level, number) for level in levels[:wanted]]
         return _CodedUnit(number, pixel, method, streams)
 
     def _tile(self, units: list[_CodedUnit], coarser: int) -> tuple[Samples, int]:
@@ -212,21 +226,29 @@ class Decoder:
         if unit.method is not Method.MODEL:
             whole = unpack_plain(unit.streams[0], unit.method, shape, index.coded.bit_depth, pixel.dtype)
             return whole[:: 1 << coarser, :: 1 << coarser], 0
-        levels = shapes(*shape[:2])
-        fines = [_nothing(*level.fine, shape[2], dtype=pixel.dtype) for level in levels[: len(unit.streams)]]
-        model, tables = self._model
+        levels = shapes(*shape[:2], index.coarsest_bits)
+        coarsest = _nothing(*coarsest_shape(*shape[:2], index.coarsest_bits), shape[2], dtype=pixel.dtype)
+        coarsest[0, 0] = pixel
+        wanted = len(unit.streams) // 2 * 2  # beside the one of the coarsest image, where that is coded
+        fines = [_nothing(*level.fine, shape[2], dtype=pixel.dtype) for level in levels[:wanted]]
+        model, tables = self.model
+        prediction = model.predictor(
+            len(levels), index.coded.bit_depth, depth_of(index.scaling), self._parts.condition
+        )
         reader = Reader(tables, unit.streams, reference=model.backend.name == "reference")
-        samples = walk(model, levels, pixel, fines, reader, depth_of(index.scaling))
-        return samples, reader.information
+        samples = walk(prediction, levels, coarsest, fines, reader, known=False)
+        step = 1 << max(0, coarser - len(levels) // 2)
+        return samples[::step, ::step], reader.information
 
     def _shape(self, unit: Unit) -> tuple[int, int, int]:
         coded = self._index.coded
         return *unit.shape(coded.height, coded.width), len(range(coded.channels)[unit.channels])
 
     @cached_property
-    def _model(self) -> tuple[predictor.Model, TableSet]:
+    def model(self) -> tuple[LikelihoodModel, TableSet]:
         """The model after the changes of the file, and its tables before them."""
         chosen = predictor.load(self._parts.header.model_id, self._backend)
+        self._check_fitting(chosen)
         tables = tables_of(chosen)
         found = unpack_changes(self._parts.changes, chosen.source, tables)
         try:
@@ -236,6 +258,22 @@ class Decoder:
                 f"the file changes its model to one that does not compute exactly ({error}): get a fresh "
                 "copy of the file"
             ) from error
+
+    def _check_fitting(self, model: LikelihoodModel) -> None:
+        """Check that tiles, coarsest images and samples are those that the model codes."""
+        index = self._index
+        coarsest_bits = coarsest_bits_of(model, index.coded)
+        wanted = (model.tile_bits or index.tile_bits, coarsest_bits)
+        found = (index.tile_bits, index.coarsest_bits)
+        wide = model.narrow_only and index.coded.bit_depth > SHALLOW
+        changes = self._parts.changes and model.source.architecture != ARCHITECTURE
+        if found != wanted or wide or changes:
+            raise FormatError(
+                "the file has other tiles, coarsest images, samples or changes than its model takes: get a "
+                "fresh copy of the file",
+                expected=wanted,
+                found=found,
+            )
 
     def _check_information(self) -> None:
         """Check that as many symbols as the units need can have the information content of the header."""

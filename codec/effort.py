@@ -14,10 +14,11 @@ from tqdm import tqdm
 from ppyr.bitstream.container import read_header
 from ppyr.bitstream.plain import Method
 from ppyr.coding import CodedLevels, assemble, encode_changed, encode_levels, tables_of, without_model
-from ppyr.errors import ConfigurationError, ModelError
+from ppyr.errors import ConfigurationError, ModelError, UnsupportedImageError
 from ppyr.metadata import Metadata, with_metadata
 from ppyr.models import modelfile, predictor, registry
 from ppyr.models.changes import Change, pack_changes, unpack_changes, with_tables
+from ppyr.models.family import LikelihoodModel
 from ppyr.models.search import Search
 from ppyr.models.weights import STAGES, stage_of
 from ppyr.picture import Picture
@@ -67,6 +68,7 @@ def encode(
     seed: int = 0,
     progress: bool = False,
     metadata: Metadata | None = None,
+    label: int | None = None,
 ) -> bytes:
     """Compress an image.
 
@@ -84,12 +86,15 @@ def encode(
         seed: of what fitting draws at random.
         progress: show a bar on standard error while the model is fitted.
         metadata: what the file is to say of the image beside its pixels.
+        label: number of the image's class, from 0 on, for models that were trained with classes; it is stored
+            in the file.
 
     Raises:
-        UnsupportedImageError: the array is no such image.
+        UnsupportedImageError: the array is no such image, or of more bits than the model codes.
         FormatError: the metadata have a palette or a transparent colour that does not go with the image.
         UnknownModelError: there is no such model.
-        ConfigurationError: the effort is out of range, or a model is given too.
+        ConfigurationError: the effort is out of range, or a model is given too; or the model has no such
+            label.
         ModelError: the model or the backend does not compute exactly here.
     """
     chosen = _chosen(effort, model)
@@ -97,24 +102,31 @@ def encode(
     prepared, changes = _embedded(model_id, backend) if embed else (predictor.load(model_id, backend), [])
     deadline = math.inf if time_budget is None else time.monotonic() + time_budget
     found = []
-    for picture in Picture.all_of(image, bit_depth):
+    refused: UnsupportedImageError | None = None
+    for picture in Picture.all_of(image, bit_depth, prepared.tile_bits):
         if metadata is not None:
             metadata.check_image(picture.header.channels, picture.header.bit_depth)
-        if chosen.searches and not picture.scaling:
-            found.append(_fitted(picture, prepared, chosen.searches, deadline, seed, progress))
-        else:
-            found.append(encode_changed(picture, prepared, changes))
+        try:
+            if chosen.searches and not picture.scaling and label is None:
+                found.append(_fitted(picture, prepared, chosen.searches, deadline, seed, progress))
+            else:
+                found.append(encode_changed(picture, prepared, changes, label))
+        except UnsupportedImageError as error:  # another mapping can give samples that the model codes
+            refused = error
+            continue
         others = chosen.others
         if chosen.graphics is not None and picture.is_graphic and any(read_header(found[-1]).model_id):
             others += (chosen.graphics,)
         for name in others:
             other = predictor.load(registry.by_name(name), backend)
             found.append(encode_changed(picture, other, []))
+    if not found and refused is not None:
+        raise refused
     data = min(found, key=len)
     return data if metadata is None else with_metadata(data, metadata)
 
 
-def _embedded(model_id: bytes, backend: str) -> tuple[predictor.Model, list[Change]]:
+def _embedded(model_id: bytes, backend: str) -> tuple[LikelihoodModel, list[Change]]:
     """A model as the changes to another one that its recipe says; as itself where there are none."""
     path = registry.by_id(model_id)
     recipe = modelfile.read_recipe(path) if modelfile.is_recipe(path) else None
@@ -149,7 +161,7 @@ class CodedStage:
 
 def _fitted(
     picture: Picture,
-    model: predictor.Model,
+    model: LikelihoodModel,
     searches: Sequence[Search],
     deadline: float,
     seed: int,
@@ -183,7 +195,7 @@ def _fitted(
     return assemble(picture, model, levels, changes)
 
 
-def by_stage(levels: CodedLevels, model: predictor.Model, changes: list[Change]) -> dict[str, CodedStage]:
+def by_stage(levels: CodedLevels, model: LikelihoodModel, changes: list[Change]) -> dict[str, CodedStage]:
     """The levels of an image by the networks that code them, under a model that is changed."""
     found = {}
     for stage in STAGES:

@@ -75,6 +75,7 @@ def compress_file(
     embed: bool = False,
     backend: str = "auto",
     time_budget: float | None = None,
+    label: int | None = None,
     progress: bool = False,
     force: bool = False,
     verify: bool = True,
@@ -92,6 +93,7 @@ def compress_file(
         embed: likewise.
         backend: likewise.
         time_budget: likewise.
+        label: likewise.
         progress: likewise.
         force: replace a regular file that is there already.
         verify: decode and compare before anything is written.
@@ -103,8 +105,9 @@ def compress_file(
         OutputExistsError: `target` is there already.
         UnsupportedImageError, ImageTooLargeError: see `ppyr.imagefile.read_image_file`.
         UnknownModelError: there is no such model.
-        ConfigurationError: the effort is out of range, or a model is given too; or `remove` without
-            verification, of what is stripped, or of a lossy file, whose own data would be lost.
+        ConfigurationError: the effort is out of range, or a model is given too; the model has no such label;
+            or `remove` without verification, of what is stripped, or of a lossy file, whose own data would be
+            lost.
         ModelError: the file would not decode to the same image and metadata; nothing is written.
         OSError: a file can not be read or written.
     """
@@ -122,6 +125,7 @@ def compress_file(
         embed=embed,
         backend=backend,
         time_budget=time_budget,
+        label=label,
         progress=progress,
         metadata=read.metadata,
     )

@@ -45,6 +45,12 @@ def axes(height: int, width: int, coarsest_bits: int = 0) -> tuple[int, ...]:
     return (0, 1) * max(0, (max(height, width) - 1).bit_length() - coarsest_bits)
 
 
+def coarsest_shape(height: int, width: int, coarsest_bits: int) -> Shape:
+    """Give the shape of the coarsest image, of at most 2^coarsest_bits pixels a side."""
+    count = len(axes(height, width, coarsest_bits)) // 2
+    return -(-height >> count), -(-width >> count)
+
+
 def shapes(height: int, width: int, coarsest_bits: int = 0) -> tuple[Level, ...]:
     """Give every level, coarse to fine, of an image of `height` x `width` pixels.
 

@@ -56,6 +56,7 @@ class Info:
         units: how many are coded in which way, by the names of FORMAT.md.
         mapping: bytes that say what coded samples stand for.
         changes: bytes that change the model for this image.
+        condition: bytes that the model is given beside the pixels.
         metadata: bytes in the file of each kind of metadata that is there, see `ppyr.metadata.KINDS`.
         model_evaluations: to decode the whole image.
         levels: coarse to fine.
@@ -74,6 +75,7 @@ class Info:
     units: dict[str, int]
     mapping: int
     changes: int
+    condition: int
     metadata: dict[str, int]
     model_evaluations: int
     levels: tuple[LevelInfo, ...]
@@ -122,6 +124,7 @@ def info_of(file: BinaryIO) -> Info:
         units=dict(Counter(method.name for method in front.index.methods)),
         mapping=front.index.mapping,
         changes=front.index.changes,
+        condition=front.index.condition,
         metadata=metadata,
         model_evaluations=sum(level.evaluations for level in levels),
         levels=levels,

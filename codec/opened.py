@@ -14,7 +14,7 @@ import numpy as np
 from ppyr.bitstream.container import Layout
 from ppyr.bitstream.partial import StreamReader
 from ppyr.bitstream.raster import Samples
-from ppyr.decoding import DEFAULT_MAX_PIXELS, Decoder, check_digest, check_size
+from ppyr.decoding import DEFAULT_MAX_PIXELS, Decoder, Parts, check_digest, check_size
 from ppyr.errors import ConfigurationError
 from ppyr.inspect import Info, info_of
 
@@ -53,6 +53,11 @@ class PpyrFile:
     def info(self) -> Info:
         """What the file says about itself."""
         return info_of(self._file)
+
+    @property
+    def parts(self) -> Parts:
+        """What a decoder needs of the file."""
+        return self._streams
 
     @property
     def complete_level(self) -> int:

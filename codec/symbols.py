@@ -1,8 +1,9 @@
 """From samples to symbols and back: what a walk over the levels hands to the entropy coder, or takes from it.
 
-A sample of 8 bits is one symbol, its distance from the centre modulo 256. A wide one is two, and raw bits:
-the distance of its upper bits from the centre, modulo 256; how often that wrapped, which is nearly always 0;
-and the low bits, all of whose values are equally likely.
+Under a mixture a sample is the symbol itself. With a centre and a table a sample of 8 bits is one symbol, its
+distance from the centre modulo 256. A wide one is two, and raw bits: the distance of its upper bits from the
+centre, modulo 256; how often that wrapped, which is nearly always 0; and the low bits, all of whose values
+are equally likely.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import numpy.typing as npt
 from numba import njit
 
 from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
+from ppyr.bitstream.mixtures import Mixtures
 from ppyr.bitstream.raster import Samples
 from ppyr.bitstream.tables import Centres, Symbols, TableSet
+from ppyr.models.family import Distributions
 from ppyr.models.prediction import Distribution
 
 #: A centre under which no table is folded.
@@ -28,7 +31,7 @@ _MIDDLE = 128
 class Coder(Protocol):
     """What a walk does with the symbols: write, read or count them, level by level, coarse to fine."""
 
-    def code(self, values: Samples, coarse: Samples, found: Distribution) -> None:
+    def code(self, values: Samples, coarse: Samples, found: Distributions) -> None:
         """One channel of one step: fine values (n, m), and the coarse ones that make samples of them."""
 
     def end_level(self) -> None:
@@ -55,8 +58,11 @@ class Writer:
         self._begin = partial(StreamEncoder, tables, reference=reference)
         self._stream = self._begin()
 
-    def code(self, values: Samples, coarse: Samples, found: Distribution) -> None:
+    def code(self, values: Samples, coarse: Samples, found: Distributions) -> None:
         """See `Coder`."""
+        if isinstance(found, Mixtures):
+            self._stream.put_mixtures((values + coarse).astype(np.uint8, copy=False).ravel(), found)
+            return
         if found.low_bits is None:
             centres = found.centres.astype(np.uint8, copy=False)
             self._stream.put(_symbols(values, coarse, centres), found.tables.ravel(), centres.ravel())
@@ -88,9 +94,12 @@ class Reader:
         self._streams = [StreamDecoder(tables, stream, reference=reference) for stream in streams]
         self._level = 0
 
-    def code(self, values: Samples, coarse: Samples, found: Distribution) -> None:
+    def code(self, values: Samples, coarse: Samples, found: Distributions) -> None:
         """See `Coder`."""
         stream = self._streams[self._level]
+        if isinstance(found, Mixtures):
+            values[...] = stream.get_mixtures(found).reshape(values.shape) - coarse
+            return
         if found.low_bits is None:
             centres = found.centres.astype(np.uint8, copy=False)
             _restore(values, coarse, centres, stream.get(found.tables.ravel(), centres.ravel()))

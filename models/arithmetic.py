@@ -6,12 +6,13 @@ the zero point 128, *rectified* ones are in units of 1/32; a *head* says wide in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from ppyr.errors import ModelError
 
@@ -25,6 +26,10 @@ Offsets = Sequence[tuple[int, int]]
 """Rows down and columns to the right."""
 
 HERE: Offsets = ((0, 0),)
+SETTINGS = "settings"
+"""The tensor that holds the sizes of a family's networks, int32 (n,)."""
+FIRST_PIXEL = "first"
+"""The tensor that holds the pixel with which images begin that a model draws, uint8 (planes,)."""
 
 
 class Kind(Enum):
@@ -167,18 +172,34 @@ def prepared(weights: Weights, specs: Mapping[str, LayerSpec], runner: Backend) 
     return {name: runner.prepare(layer) for name, layer in layers_of(weights, specs).items()}
 
 
-def check_tensors(tensors: Tensors, specs: Mapping[str, LayerSpec], others: Collection[str] = ()) -> None:
-    """Refuse tensors that are not those of these layers, and the others.
+def settings_of(tensors: Tensors) -> npt.NDArray[np.int32]:
+    """The numbers that a network's sizes follow from, the tensor `SETTINGS`.
+
+    Raises:
+        ModelError: there is no such tensor.
+    """
+    found = tensors.get(SETTINGS, np.zeros(0))
+    if found.dtype != np.int32 or found.ndim != 1:
+        raise ModelError(
+            f"the model's settings are {found.dtype} {found.shape}: get or export the model again",
+            expected="int32 (n,)",
+            found=f"{found.dtype} {found.shape}",
+        )
+    return found.astype(np.int32, copy=False)
+
+
+def check_tensors(tensors: Tensors, specs: Mapping[str, LayerSpec], planes: int) -> None:
+    """Refuse tensors that are not those of these layers, `SETTINGS`, and `FIRST_PIXEL`, (planes,).
 
     Raises:
         ModelError: one is missing, is one too many, or is of another type or shape.
     """
-    wanted: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {}
+    wanted: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {FIRST_PIXEL: (np.uint8, (planes,))}
     for name, spec in specs.items():
         wanted[f"{name}.weight"] = weight_type(spec.size), (spec.outputs, spec.inputs, spec.size, spec.size)
         wanted[f"{name}.bias"] = np.int32, (spec.outputs,)
         wanted[f"{name}.shift"] = np.int8, (spec.outputs,)
-    for name in sorted(wanted.keys() | tensors.keys() - set(others)):
+    for name in sorted(wanted.keys() | tensors.keys() - {SETTINGS}):
         expected, found = ("nothing" if name not in wanted else _described(*wanted[name])), "missing"
         if name in tensors:
             found = _described(tensors[name].dtype.type, tensors[name].shape)

@@ -20,9 +20,10 @@ from safetensors.numpy import save as save_safetensors
 from ppyr.bitstream.tables import TableSet
 from ppyr.errors import ModelError
 
-from . import architecture, registry
+from . import registry
 from .changes import apply_changes, unpack_changes
-from .weights import ARCHITECTURE, STAGES, Tensors, Weights
+from .family import family_of
+from .weights import STAGES, Tensors, Weights, check_changeable
 
 #: What a recipe names a model for: every network, and the tables.
 INGREDIENTS = (*STAGES, "tables")
@@ -99,11 +100,11 @@ def write(weights: Weights, folder: Path, name: str) -> Path:
     """Write `folder/<name>-<id>.safetensors`.
 
     Raises:
-        ModelError: the tensors are not those of a model.
+        ModelError: the tensors are not those of a model of its architecture, or there is no such.
     """
-    architecture.check(weights.tensors, STAGES)
+    family_of(weights.architecture).check(weights.tensors)
     metadata = {
-        "architecture": ARCHITECTURE,
+        "architecture": weights.architecture,
         "provenance": json.dumps(weights.provenance, sort_keys=True),
     }
     path = folder / f"{name}-{weights.id.hex()}.safetensors"
@@ -148,7 +149,9 @@ def _source(folder: Path, model_id: bytes) -> Weights:
     path = beside[0] if beside else registry.by_id(model_id)
     if is_recipe(path):
         raise ModelError(f"{path.name} is a recipe: a recipe names models that are none")
-    return read(path)
+    found = read(path)
+    check_changeable(found)
+    return found
 
 
 def parsed(path: Path) -> Weights:
@@ -158,18 +161,12 @@ def parsed(path: Path) -> Weights:
         tensors = load_safetensors(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         metadata = header.get("__metadata__") or {}
+        architecture = str(metadata.get("architecture"))
         provenance = dict(json.loads(metadata.get("provenance", "{}")))
     except (SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
         raise ModelError(f"{path.name} is no complete model file ({error}): install ppyr again") from error
-    if metadata.get("architecture") != ARCHITECTURE:
-        raise ModelError(
-            f"{path.name} is a model of architecture {metadata.get('architecture')!r}: a newer ppyr may run "
-            "it",
-            expected=ARCHITECTURE,
-            found=metadata.get("architecture"),
-        )
-    architecture.check(tensors, STAGES)
-    return Weights(tensors, provenance)
+    family_of(architecture).check(tensors)
+    return Weights(tensors, provenance, architecture)
 
 
 def _content(path: Path) -> bytes:

@@ -24,12 +24,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from ppyr.errors import ModelError
+from ppyr.errors import ConfigurationError, FormatError, ModelError
 
 from . import features, modelfile, registry, weights
 from .backends import Backend, Tensor, backend
 from .depth import BYTES, Depth
 from .excess import EXCESSES
+from .family import Front, LikelihoodModel, family_of
 from .features import PHASES, PLANES, ZERO_POINT, Integers
 from .grid import TableGrid
 from .prediction import CODING_ORDER, SEEN, Samples, StepPrediction, Surroundings
@@ -47,7 +48,12 @@ class Model:
         stages: layers by name, for each of the networks in `weights.STAGES`.
         spreads: for each of them int32 (3, EXCESSES), what the excess of an earlier channel's residual adds
             to a later channel's scale: G's to R's, G's to B's, R's to B's.
+        coarsest_bits, tile_bits, narrow_only: see `LikelihoodModel`.
     """
+
+    coarsest_bits = 0
+    tile_bits: int | None = None
+    narrow_only = False
 
     def __init__(self, source: weights.Weights, runner: Backend) -> None:
         self.id = source.id
@@ -78,6 +84,30 @@ class Model:
                     found=spread.shape,
                 )
 
+    def first_pixel(self, channels: int) -> npt.NDArray[np.uint8]:
+        """See `LikelihoodModel`: mid-grey."""
+        return np.full(channels, ZERO_POINT, np.uint8)
+
+    def condition(self, image: Samples, bits: int, label: int | None) -> bytes:  # noqa: ARG002
+        """See `LikelihoodModel`: the model is given nothing beside the pixels."""
+        if label is not None:
+            raise ConfigurationError(
+                f"the model {registry.model_name(self.id) or self.id.hex()} takes no label: choose one that "
+                "was trained with classes, or leave the label out",
+                found=label,
+            )
+        return b""
+
+    def predictor(self, levels: int, bits: int, depth: Depth, condition: bytes) -> Predictor:  # noqa: ARG002
+        """See `LikelihoodModel`."""
+        if condition:
+            raise FormatError(
+                "the file has a condition, and its model takes none: get a fresh copy of the file",
+                expected=0,
+                found=len(condition),
+            )
+        return Predictor(self, levels, depth)
+
 
 def layer_rules(layer: str) -> dict[str, Any]:
     """What a layer's name says of it: inputs with a zero point, a skip input, a head."""
@@ -100,14 +130,15 @@ def ends_block(layer: str) -> bool:
 
 
 @cache
-def load(model_id: bytes, backend_name: str = "auto") -> Model:
+def load(model_id: bytes, backend_name: str = "auto") -> LikelihoodModel:
     """An installed model on a backend; loaded once in a process.
 
     Raises:
         UnknownModelError: the model is not installed.
         ModelError: its file or the backend breaks the rules of exact inference.
     """
-    return Model(modelfile.read(registry.by_id(model_id)), backend(backend_name))
+    source = modelfile.read(registry.by_id(model_id))
+    return family_of(source.architecture).make(source, backend(backend_name))
 
 
 class Predictor:
@@ -121,6 +152,10 @@ class Predictor:
         self._spread = model.spreads[weights.STAGES[0]]
         self._known: dict[str, Integers] = {}
         self._features: Tensor = None
+
+    def coarsest(self, image: npt.NDArray[np.uint8], known: bool) -> Iterator[Front]:  # noqa: ARG002
+        """See `Prediction`: coarsest images are single pixels."""
+        return iter(())
 
     def level(self, axis: int, coarse: Samples, fine: Samples) -> Iterator[StepPrediction]:
         """The steps of the next level.

@@ -33,20 +33,22 @@ DType = TypeVar("DType", bound=np.generic)
 
 @dataclass(frozen=True)
 class Weights:
-    """A model: tensors by name, and what is known of their making.
+    """A model: tensors by name, what is known of their making, and which family computes with them.
 
-    Tensors are `<stage>.<layer>.weight` (C_out, C_in, k, k), int16 of 1x1 layers and int8 of others, `.bias`
-    int32 and `.shift` int8 (C_out,) for every layer of the stages finest, next and rest; `<stage>.spread`
-    int8 (3, 25); `tables` uint32 (T, 256); `fraction_bits` uint8 (scales,).
+    Tensors of the architecture `ARCHITECTURE`, the only one that files and recipes change, are
+    `<stage>.<layer>.weight` (C_out, C_in, k, k), int16 of 1x1 layers and int8 of others, `.bias` int32 and
+    `.shift` int8 (C_out,) for every layer of the stages finest, next and rest; `<stage>.spread` int8 (3, 25);
+    `tables` uint32 (T, 256); `fraction_bits` uint8 (scales,).
     """
 
     tensors: Tensors
     provenance: dict[str, Any]
+    architecture: str = ARCHITECTURE
 
     @property
     def id(self) -> bytes:
         """First 16 bytes of SHA-256 over the architecture and every tensor's name, type, shape and values."""
-        digest = hashlib.sha256(ARCHITECTURE.encode())
+        digest = hashlib.sha256(self.architecture.encode())
         for name in sorted(self.tensors):
             tensor = np.ascontiguousarray(self.tensors[name])
             little = tensor.astype(tensor.dtype.newbyteorder("<"))
@@ -151,6 +153,21 @@ class Weights:
                 positions = 1 / 16 if layer.startswith(("step_", "head")) else 1 / 4
                 total += tensor.size * positions * _PIXELS[stage]
         return total
+
+
+def check_changeable(source: Weights) -> None:
+    """Refuse a model that neither files nor recipes can change.
+
+    Raises:
+        ModelError: it is of another architecture.
+    """
+    if source.architecture != ARCHITECTURE:
+        raise ModelError(
+            f"a model of architecture {source.architecture!r} can not be changed: choose one of "
+            f"{ARCHITECTURE!r}",
+            expected=ARCHITECTURE,
+            found=source.architecture,
+        )
 
 
 def stage_of(level: int, levels: int) -> str:

@@ -11,7 +11,7 @@ from ppyr.bitstream.plain import Method, pack_plain
 from ppyr.bitstream.raster import Samples
 from ppyr.coding import encode_changed
 from ppyr.metadata import with_metadata
-from ppyr.models.predictor import Model
+from ppyr.models.family import LikelihoodModel
 from ppyr.picture import Picture
 
 from .photograph import crop
@@ -27,7 +27,7 @@ class SomeFile:
     image: Samples
 
 
-def some_files(model: Model) -> dict[str, SomeFile]:
+def some_files(model: LikelihoodModel) -> dict[str, SomeFile]:
     """Small files of one model by what they stand for."""
     gray, colours = crop(5, 4, gray=True), crop(4, 3)
     rgba = np.dstack([crop(3, 4), crop(3, 4, gray=True)])

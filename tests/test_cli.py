@@ -279,7 +279,9 @@ def test_options_reach_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
         return compress_file(*paths, force=True)
 
     monkeypatch.setattr(files, "compress_file", look)
-    words = "--model other --embed --time-budget 2.5 --backend reference --no-verify --strip exif,dpi"
+    words = (
+        "--model other --embed --time-budget 2.5 --label 4 --backend reference --no-verify --strip exif,dpi"
+    )
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)  # the command line has a limit of its own
     assert main(["compress", "-q", *words.split(), "photo.png"]) == 0
     limits = [Image.MAX_IMAGE_PIXELS]
@@ -290,6 +292,7 @@ def test_options_reach_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
         "model": "other",
         "embed": True,
         "time_budget": 2.5,
+        "label": 4,
         "progress": False,
         "backend": "reference",
         "force": False,

@@ -89,9 +89,9 @@ def test_one_pyramid_is_there_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None
     made: list[ReferenceType[np.ndarray]] = []
     before: list[int] = []
 
-    def counted(image: Any, bit_depth: int) -> Any:
+    def counted(image: Any, *sizes: int) -> Any:
         before.append(sum(fine() is not None for fine in made))
-        coarsest, fines = pyramid.build(image, bit_depth)
+        coarsest, fines = pyramid.build(image, *sizes)
         made.extend(map(ref, fines))
         return coarsest, fines
 

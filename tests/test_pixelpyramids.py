@@ -15,15 +15,16 @@ from torch import Tensor
 from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
 from ppyr.bitstream.mixtures import Mixtures
 from ppyr.bitstream.tables import TableSet
-from ppyr.errors import FormatError, ModelError, UnsupportedImageError
+from ppyr.errors import ConfigurationError, FormatError, ModelError
 from ppyr.geometry import shapes
 from ppyr.models.backends import Tensor as Map
 from ppyr.models.backends import backend
 from ppyr.models.backends.reference import Reference
+from ppyr.models.depth import BYTES
 from ppyr.models.gates import STATE_BITS, STREAM_BITS
 from ppyr.models.integer import Layer
 from ppyr.models.learned import Learned
-from ppyr.models.pixelpyramids.coding import PixelPyramids, StepPrediction
+from ppyr.models.pixelpyramids.coding import PixelPyramids, StepPrediction, check
 from ppyr.models.pixelpyramids.learning import LevelNet, level_batch, model_tensors
 from ppyr.models.pixelpyramids.network import PyramidConfig
 from ppyr.models.pixelpyramids.sizes import PUBLISHED, macs_per_pixel, parameters, sequential_steps
@@ -35,6 +36,7 @@ from .some_backends import HERE
 
 Pixels = npt.NDArray[np.uint8]
 
+FIRST = np.full(3, 128, np.uint8)
 TINY = PyramidConfig(width=4, hidden=6, components=3, anchored=2, depths=(2, 1, 1, 1), strides=(4, 2, 2, 1))
 NO_TABLES = TableSet(np.empty((0, 256), np.uint32))
 IMAGES = [(8, (16, 24, 3)), (5, (16, 24, 1)), (8, (9, 7, 3)), (8, (1, 1, 3)), (8, (1, 6, 1)), (5, (5, 1, 3))]
@@ -71,7 +73,7 @@ def nets(bits: int) -> list[LevelNet]:
 
 
 def model(bits: int, name: str = "torch") -> PixelPyramids:
-    return PixelPyramids(Weights(model_tensors(TINY, nets(bits)), {}), backend(name))
+    return PixelPyramids(Weights(model_tensors(TINY, nets(bits), FIRST), {}), backend(name))
 
 
 def picture(bits: int, shape: tuple[int, int, int]) -> Pixels:
@@ -82,7 +84,7 @@ def picture(bits: int, shape: tuple[int, int, int]) -> Pixels:
 def encoded(coder: PixelPyramids, image: Pixels, bits: int) -> bytes:
     coarse, fines = build(image, 8)
     levels = shapes(*image.shape[:2])
-    stream, predictor = StreamEncoder(NO_TABLES), coder.predictor(len(levels), bits)
+    stream, predictor = StreamEncoder(NO_TABLES), coder.predictor(len(levels), bits, BYTES, b"")
     for level, fine in zip(levels, fines, strict=True):
         for step in predictor.level(level.axis, coarse, fine):
             for channel in step.channels:
@@ -96,7 +98,7 @@ def decoded(
     coder: PixelPyramids, data: bytes, coarse: Pixels, shape: tuple[int, int, int], bits: int
 ) -> Pixels:
     levels = shapes(*shape[:2])
-    stream, predictor = StreamDecoder(NO_TABLES, data), coder.predictor(len(levels), bits)
+    stream, predictor = StreamDecoder(NO_TABLES, data), coder.predictor(len(levels), bits, BYTES, b"")
     for level in levels:
         fine = np.zeros((*level.fine, shape[2]), np.uint8)
         for step in predictor.level(level.axis, coarse, fine):
@@ -128,7 +130,7 @@ def predicted(
     coder: PixelPyramids, coarse: Pixels, fine: Pixels, distance: int, bits: int
 ) -> Iterator[StepPrediction]:
     """The steps of a level."""
-    return coder.predictor(distance + 1, bits).level(1 - distance % 2, coarse, fine)
+    return coder.predictor(distance + 1, bits, BYTES, b"").level(1 - distance % 2, coarse, fine)
 
 
 @pytest.mark.parametrize(("bits", "shape"), IMAGES[:3])
@@ -234,7 +236,7 @@ class Meter(Reference):
 @pytest.mark.parametrize("shape", [(16, 16, 3), (9, 7, 3)])
 def test_what_is_counted_is_what_is_computed(shape: tuple[int, int, int]) -> None:
     meter = Meter()
-    encoded(PixelPyramids(Weights(model_tensors(TINY, nets(8)), {}), meter), picture(8, shape), 8)
+    encoded(PixelPyramids(Weights(model_tensors(TINY, nets(8), FIRST), {}), meter), picture(8, shape), 8)
     assert macs_per_pixel(TINY, *shape[:2]) * (shape[0] * shape[1]) == meter.macs
 
 
@@ -280,17 +282,45 @@ def test_sizes_out_of_range_are_refused(sizes: dict[str, object]) -> None:
         replace(TINY, **sizes)  # type: ignore[arg-type]
 
 
-def test_a_model_without_a_layer_is_refused() -> None:
-    tensors = model_tensors(TINY, nets(8))
-    del tensors["level_2.lstm_1.bias"]
-    with pytest.raises(ModelError, match=r"level_2\.lstm_1\.bias of the model is missing"):
-        PixelPyramids(Weights(tensors, {}), backend("torch"))
+def changed_tensors(**others: npt.NDArray[np.generic] | None) -> dict[str, npt.NDArray[np.generic]]:
+    """Those of a model with some in place of others, or without them."""
+    found = model_tensors(TINY, nets(8), FIRST) | others
+    return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"level_2.lstm_1.bias": None}, r"level_2\.lstm_1\.bias of the model is missing"),
+        (
+            {"level_3.head.weight": np.zeros((36, 11, 1, 1), np.int16)},
+            r"level_3\.head\.weight of the model is int16 \(36, 11, 1, 1\), where int16",
+        ),
+        (
+            {"level_0.last.weight": np.zeros((12, 6, 1, 1), np.int8)},
+            r"level_0\.last\.weight of the model is int8",
+        ),
+        (
+            {"level_4.last.bias": np.zeros(12, np.int32)},
+            r"level_4\.last\.bias of the model is int32 \(12,\), where nothing belongs",
+        ),
+        (
+            {"settings": PUBLISHED.settings},
+            r"level_0\.down_0_0\.bias of the model is int32 .*, where int32 \(64,\) belongs",
+        ),
+        ({"settings": None}, "settings are float64"),
+    ],
+)
+def test_other_tensors_are_refused(others: dict[str, npt.NDArray[np.generic] | None], message: str) -> None:
+    check(changed_tensors())
+    with pytest.raises(ModelError, match=message):
+        check(changed_tensors(**others))
 
 
 def test_an_image_is_given_with_nothing() -> None:
     coder, image = model(8), picture(8, (4, 4, 3))
     assert coder.condition(image, 8, None) == b""
-    with pytest.raises(UnsupportedImageError, match="no label 3"):
+    with pytest.raises(ConfigurationError, match="takes no label"):
         coder.condition(image, 8, 3)
-    with pytest.raises(FormatError, match="given with 07"):
-        coder.predictor(4, 8, b"\x07")
+    with pytest.raises(FormatError, match="has a condition"):
+        coder.predictor(4, 8, BYTES, b"\x07")

@@ -9,11 +9,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ppyr.models.arithmetic import FIRST_PIXEL, SETTINGS
 from ppyr.models.features import ZERO_POINT, ByteArray
 from ppyr.models.grid import MEAN_BITS
-from ppyr.models.learned import Learned
+from ppyr.models.learned import Learned, exported
 from ppyr.models.mixture_likelihood import first_biases, mixture_bits, steps_of
 from ppyr.models.quantization import STREAM_BITS, straight_through
+from ppyr.models.weights import Tensors
 
 from .features import anchors, everywhere, look
 from .network import PixelCnnConfig
@@ -59,6 +61,16 @@ def pixel_batch(images: ByteArray, bits: int, given: ByteArray | None = None) ->
         mapped = given if given.ndim == 4 else given[:, np.newaxis, np.newaxis]
         with_bytes = torch.from_numpy(mapped.astype(np.float32)).permute(0, 3, 1, 2)
     return PixelBatch(tensor(seen), tensor(guesses) / 2**MEAN_BITS, tensor(images), with_bytes)
+
+
+def model_tensors(net: PixelCnnNet, first: npt.NDArray[np.uint8]) -> Tensors:
+    """The integers of a model; `first` is the pixel that images begin with which it draws, (planes,)."""
+    config = net.config
+    return {
+        SETTINGS: config.settings,
+        FIRST_PIXEL: first,
+        **exported(net.learned, config.head.bits),
+    }
 
 
 class PixelCnnNet(nn.Module):

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
-from ppyr.errors import FormatError, UnsupportedImageError
-from ppyr.models.arithmetic import Exact, layers_of
+from ppyr.bitstream.tables import ALPHABET
+from ppyr.errors import ConfigurationError, FormatError, ModelError, UnsupportedImageError
+from ppyr.models.arithmetic import FIRST_PIXEL, Exact, check_tensors, layers_of, settings_of
 from ppyr.models.backends import Backend
+from ppyr.models.depth import Depth
+from ppyr.models.family import Step
 from ppyr.models.features import ZERO_POINT, ByteArray
-from ppyr.models.weights import Weights
+from ppyr.models.prediction import Samples
+from ppyr.models.weights import Tensors, Weights
 
 from .coding import Front, PixelCnnCoder
 from .features import everywhere, look
@@ -23,7 +28,16 @@ UNLABELLED = 255
 #: Bits that a file stores of a number of a code, and what stands for the others, their middle.
 CODE_BITS = 4
 _REST = 8 - CODE_BITS
-SETTINGS = "settings"
+
+
+def check(tensors: Tensors) -> None:
+    """Refuse tensors that are not those of a PixelCNN.
+
+    Raises:
+        ModelError: see `arithmetic.check_tensors`, `PixelCnnConfig.of`.
+    """
+    config = PixelCnnConfig.of(settings_of(tensors))
+    check_tensors(tensors, config.specs(), config.planes)
 
 
 class PixelCnn:
@@ -43,34 +57,40 @@ class PixelCnn:
 
     def __init__(self, source: Weights, runner: Backend) -> None:
         self.id, self.source, self.backend = source.id, source, runner
-        self.config = PixelCnnConfig.of(source.tensor(SETTINGS, np.int32))
+        self.config = PixelCnnConfig.of(settings_of(source.tensors))
         layers = layers_of(source, self.config.specs())
         self._encoder = Exact(
             {name: runner.prepare(layer) for name, layer in layers.items() if name.startswith("encoder")},
             runner,
         )
         self._coder = PixelCnnCoder(self.config, layers, runner)
+        self.frequencies = np.empty((0, ALPHABET), np.uint32)
 
     @property
     def coarsest_bits(self) -> int:
-        """Binary logarithm of the side of the largest image that is coded whole."""
+        """See `LikelihoodModel`: images are coded whole."""
         return self.config.side_bits
 
     @property
     def tile_bits(self) -> int:
-        """The same of a tile: larger images are cut."""
+        """See `LikelihoodModel`: larger images are cut."""
         return self.config.side_bits
 
-    def condition(self, image: ByteArray, bits: int, label: int | None) -> bytes:
-        """What a file stores of what its image (h, w, C) is given with: its label, then its code.
+    def first_pixel(self, channels: int) -> npt.NDArray[np.uint8]:
+        """See `LikelihoodModel`: that of a typical image of training."""
+        return self.source.tensor(FIRST_PIXEL, np.uint8)[:channels]
+
+    def condition(self, image: Samples, bits: int, label: int | None) -> bytes:
+        """See `LikelihoodModel`: the image's label, then its code.
 
         Raises:
-            UnsupportedImageError: the model knows no such label, or its encoder takes no image of this size.
+            ConfigurationError: the model has no such label.
+            UnsupportedImageError: its encoder takes no image of this size.
         """
         stored = b""
         if label is not None and not 0 <= label < self.config.classes:
             known = f"0 to {self.config.classes - 1}" if self.config.classes else "none"
-            raise UnsupportedImageError(
+            raise ConfigurationError(
                 f"the model has no label {label}: give one that it has, {known}",
                 expected=range(self.config.classes),
                 found=label,
@@ -79,12 +99,8 @@ class PixelCnn:
             stored += bytes([UNLABELLED if label is None else label])
         return stored + (self._encoded(image, bits) if self.config.code else b"")
 
-    def predictor(self, bits: int, condition: bytes) -> PixelCnnPredictor:
-        """Of an image with samples of `bits` bits.
-
-        Raises:
-            FormatError: `condition` is none that the model gives.
-        """
+    def predictor(self, levels: int, bits: int, depth: Depth, condition: bytes) -> PixelCnnPredictor:  # noqa: ARG002
+        """See `LikelihoodModel`."""
         return PixelCnnPredictor(self._coder, bits, self._given(condition))
 
     def _given(self, condition: bytes) -> ByteArray | None:
@@ -107,7 +123,7 @@ class PixelCnn:
             given[config.classes :] = (numbers << _REST) + (1 << _REST - 1)
         return given if len(given) else None
 
-    def _encoded(self, image: ByteArray, bits: int) -> bytes:
+    def _encoded(self, image: Samples, bits: int) -> bytes:
         """The code of an image, two numbers a byte."""
         height, width, channels = image.shape
         side = self.config.code_side
@@ -117,7 +133,7 @@ class PixelCnn:
                 expected=(side, side),
                 found=(height, width, channels),
             )
-        seen = np.repeat(image, self.config.planes // channels, axis=2)
+        seen = np.repeat(image.astype(np.uint8, copy=False), self.config.planes // channels, axis=2)
         pixels = look(seen, *everywhere(height, width), bits).reshape(height, width, -1)
         code = self.config.encode(self._encoder, self.backend.tensor(pixels))
         numbers = self.backend.array(code).ravel().astype(np.uint8) >> _REST
@@ -136,6 +152,16 @@ class PixelCnnPredictor:
     def __init__(self, coder: PixelCnnCoder, bits: int, given: ByteArray | None) -> None:
         self._coder, self._bits, self._given = coder, bits, given
 
-    def coarsest(self, image: ByteArray, *, known: bool) -> Iterator[Front]:
+    def coarsest(self, image: ByteArray, known: bool) -> Iterator[Front]:
         """All pixels of the image but the first; see `PixelCnnCoder.fronts`."""
         return self._coder.fronts(image, self._bits, self._given, known=known)
+
+    def level(self, axis: int, coarse: Samples, fine: Samples) -> Iterator[Step]:  # noqa: ARG002
+        """There are none.
+
+        Raises:
+            ModelError: always.
+        """
+        raise ModelError(
+            "the model codes whole images and no levels: give it smaller tiles", found=(axis, fine.shape)
+        )

@@ -7,22 +7,25 @@ and fills in each step's pixels before it asks for the next.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 import numpy.typing as npt
 
 from ppyr.bitstream.mixtures import Mixtures
-from ppyr.errors import FormatError, UnsupportedImageError
-from ppyr.models.arithmetic import Exact, prepared
+from ppyr.bitstream.tables import ALPHABET
+from ppyr.errors import ConfigurationError, FormatError
+from ppyr.models.arithmetic import FIRST_PIXEL, Exact, check_tensors, prepared, settings_of
 from ppyr.models.backends import Backend, Tensor
-from ppyr.models.features import ZERO_POINT, ByteArray, Integers
+from ppyr.models.depth import Depth
+from ppyr.models.features import ZERO_POINT, Integers
 from ppyr.models.grid import MEAN_BITS
 from ppyr.models.mixture import MixtureHead
-from ppyr.models.weights import Weights
+from ppyr.models.prediction import Samples
+from ppyr.models.weights import Tensors, Weights
 
 from .features import anchors, coarse_map, look, planes_of
-from .network import SEEN, SETTINGS, LevelConfig, PyramidConfig, name_of
+from .network import PLANES, SEEN, LevelConfig, PyramidConfig, name_of
 
 
 class StepPrediction:
@@ -43,8 +46,8 @@ class StepPrediction:
 
     def __init__(
         self,
-        coarse: ByteArray,
-        fine: ByteArray,
+        coarse: Samples,
+        fine: Samples,
         said: npt.NDArray[np.int16],
         guesses: Integers,
         head: MixtureHead,
@@ -74,7 +77,11 @@ class PyramidPredictor:
     def __init__(self, model: PixelPyramids, levels: int, bits: int) -> None:
         self._model, self._left, self._bits = model, levels, bits
 
-    def level(self, axis: int, coarse: ByteArray, fine: ByteArray) -> Iterator[StepPrediction]:
+    def coarsest(self, image: Samples, known: bool) -> Iterator[Never]:  # noqa: ARG002
+        """Nothing: coarsest images are single pixels."""
+        return iter(())
+
+    def level(self, axis: int, coarse: Samples, fine: Samples) -> Iterator[StepPrediction]:
         """The steps of the next level.
 
         Args:
@@ -110,6 +117,7 @@ class PixelPyramids:
         id: 16 bytes.
         source: the integers.
         backend: what they are computed by.
+        frequencies: of shared tables, (0, 256): all distributions are mixtures.
         config: their sizes.
 
     Raises:
@@ -117,12 +125,14 @@ class PixelPyramids:
     """
 
     narrow_only = True
-    #: All levels are coded, down to a single pixel.
+    #: All levels are coded, down to a single pixel, of tiles of any size.
     coarsest_bits = 0
+    tile_bits: int | None = None
 
     def __init__(self, source: Weights, runner: Backend) -> None:
         self.id, self.source, self.backend = source.id, source, runner
-        self.config = PyramidConfig.of(source.tensor(SETTINGS, np.int32))
+        self.frequencies = np.empty((0, ALPHABET), np.uint32)
+        self.config = PyramidConfig.of(settings_of(source.tensors))
         self._networks = [
             (network, Exact(_layers(source, f"{name_of(number)}.", network, runner), runner))
             for number, network in enumerate(self.config.networks)
@@ -132,29 +142,58 @@ class PixelPyramids:
         """The network of a level, by its distance from the finest one, and what it is computed with."""
         return self._networks[self.config.network(distance)]
 
-    def condition(self, _image: ByteArray, _bits: int, label: int | None) -> bytes:
+    def first_pixel(self, channels: int) -> npt.NDArray[np.uint8]:
+        """See `LikelihoodModel`: that of a typical image of training."""
+        return self.source.tensor(FIRST_PIXEL, np.uint8)[:channels]
+
+    def condition(self, image: Samples, bits: int, label: int | None) -> bytes:  # noqa: ARG002
         """What a file stores of what its image is given with: nothing.
 
         Raises:
-            UnsupportedImageError: there is a label.
+            ConfigurationError: there is a label.
         """
         if label is not None:
-            raise UnsupportedImageError(f"the model has no label {label}: give none", found=label)
+            raise ConfigurationError(
+                f"the model {self.id.hex()} takes no label: choose one that was trained with classes, or "
+                "leave the label out",
+                found=label,
+            )
         return b""
 
-    def predictor(self, levels: int, bits: int, condition: bytes = b"") -> PyramidPredictor:
-        """Of the levels of an image with samples of `bits` bits.
+    def predictor(
+        self,
+        levels: int,
+        bits: int,
+        depth: Depth,  # noqa: ARG002
+        condition: bytes,
+    ) -> PyramidPredictor:
+        """Of the levels of an image with samples of `bits` bits, at most 8.
 
         Raises:
-            FormatError: `condition` is none that the model gives.
+            FormatError: there is a condition.
         """
         if condition:
             raise FormatError(
-                f"the image is given with {condition.hex()}, which the model does not take: get a fresh copy "
-                "of the file",
-                found=condition,
+                "the file has a condition, and its model takes none: get a fresh copy of the file",
+                expected=0,
+                found=len(condition),
             )
         return PyramidPredictor(self, levels, bits)
+
+
+def check(tensors: Tensors) -> None:
+    """Refuse tensors that are not those of PixelPyramids.
+
+    Raises:
+        ModelError: see `arithmetic.check_tensors`, `PyramidConfig.of`.
+    """
+    config = PyramidConfig.of(settings_of(tensors))
+    specs = {
+        f"{name_of(number)}.{name}": spec
+        for number, network in enumerate(config.networks)
+        for name, spec in network.specs().items()
+    }
+    check_tensors(tensors, specs, PLANES)
 
 
 def _layers(source: Weights, prefix: str, network: LevelConfig, runner: Backend) -> dict[str, Any]:

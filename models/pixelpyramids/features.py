@@ -18,7 +18,7 @@ from .network import PLANES, SEEN
 SHARPNESSES = (1, 8)
 
 
-def planes_of(image: npt.NDArray[np.uint8]) -> Integers:
+def planes_of(image: npt.NDArray[np.unsignedinteger]) -> Integers:
     """An image (h, w, 1 or 3) as planes, (h, w, 3)."""
     return np.broadcast_to(image, (*image.shape[:2], PLANES)).astype(np.int32)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ppyr.models.arithmetic import FIRST_PIXEL, SETTINGS
 from ppyr.models.features import ZERO_POINT, ByteArray
 from ppyr.models.grid import MEAN_BITS
 from ppyr.models.learned import Learned, exported
@@ -19,7 +20,7 @@ from ppyr.models.quantization import STREAM_BITS
 from ppyr.models.weights import Tensors
 
 from .features import anchors, coarse_map, look, planes_of
-from .network import SEEN, SETTINGS, LevelConfig, PyramidConfig, name_of
+from .network import SEEN, LevelConfig, PyramidConfig, name_of
 
 
 class LevelBatch(NamedTuple):
@@ -109,9 +110,12 @@ class LevelNet(nn.Module):
         return found[:, : batch.samples.shape[1]]
 
 
-def model_tensors(config: PyramidConfig, nets: Sequence[LevelNet]) -> Tensors:
-    """The integers of a model, of one network for each of `PyramidConfig.networks`."""
-    found: Tensors = {SETTINGS: config.settings}
+def model_tensors(config: PyramidConfig, nets: Sequence[LevelNet], first: npt.NDArray[np.uint8]) -> Tensors:
+    """The integers of a model, of one network for each of `PyramidConfig.networks`.
+
+    `first` is the pixel that images begin with which it draws, (3,).
+    """
+    found: Tensors = {SETTINGS: config.settings, FIRST_PIXEL: first}
     for number, net in enumerate(nets):
         layers = exported(net.learned, config.head.bits)
         found |= {f"{name_of(number)}.{name}": tensor for name, tensor in layers.items()}

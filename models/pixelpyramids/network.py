@@ -27,8 +27,6 @@ from ppyr.models.arithmetic import Arithmetic, Kind, LayerSpec, Map
 from ppyr.models.mixture import MixtureHead
 from ppyr.models.steps import SUBLATTICE
 
-#: The tensor of a model that holds `PyramidConfig.settings`.
-SETTINGS = "settings"
 PLANES = 3
 #: Channels of what is seen of a coarse pixel, and of a pixel of an earlier subsampled image.
 FEATURES, SEEN = 5 * PLANES, 2 * PLANES

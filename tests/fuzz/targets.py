@@ -19,7 +19,7 @@ import ppyr.inspect
 import ppyr.opened
 from ppyr.bitstream.container import pixel_digest, read_header, unpack
 from ppyr.bitstream.tables import TableSet
-from ppyr.coding import encode_unit, tables_of
+from ppyr.coding import Given, encode_unit, tables_of
 from ppyr.errors import ConfigurationError
 from ppyr.geometry import shapes
 from ppyr.imagefile import image_bytes, read_image_file
@@ -27,7 +27,6 @@ from ppyr.metadata import stripped
 from ppyr.models import modelfile, predictor, registry
 from ppyr.models.backends import backend
 from ppyr.models.changes import apply_changes, pack_changes, unpack_changes
-from ppyr.models.depth import BYTES
 from ppyr.models.modelfile import INGREDIENTS
 from ppyr.models.weights import Tensors, Weights
 
@@ -114,7 +113,7 @@ def model(data: bytes) -> None:
     chosen = predictor.Model(weights, backend("torch"))
     tables = TableSet(chosen.frequencies)
     image = crop(3, 4)
-    levels = encode_unit(image, chosen, tables, BYTES)
+    levels = encode_unit(image, chosen, tables, Given())
     assert len(levels) == len(shapes(3, 4))
 
 
