@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,8 +32,10 @@ from ppyr.models.weights import ARCHITECTURE
 from ppyr.picture import Picture
 
 from . import neighbour_family
+from .contract import CHECKS, Tally
 from .neighbour_family import COARSEST_BITS, TILE_BITS, WEIGHTS
 from .photograph import crop
+from .some_files import SomeFile
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +120,12 @@ def test_every_damaged_byte_is_found(channels: int) -> None:
         damaged[position] ^= 0x55
         with pytest.raises(PpyrError):
             ppyr.decode(bytes(damaged))
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_the_contract_of_all_files(check: Callable[[SomeFile], Tally]) -> None:
+    image = crop(10, 5)
+    assert check(SomeFile(coded(image, 2), image)).total()
 
 
 def test_a_label_is_kept_and_matters() -> None:
