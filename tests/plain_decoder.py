@@ -6,11 +6,11 @@ It imports nothing of ppyr, and its names are the document's.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import NamedTuple
 
@@ -18,16 +18,27 @@ import numpy as np
 import numpy.typing as npt
 
 from tests import plain_ans, plain_metadata, plain_units
-
-Array = npt.NDArray[np.int64]
-Tensors = dict[str, npt.NDArray[np.generic]]
+from tests.plain_layers import (
+    Array,
+    Mixture,
+    ModelFile,
+    Tensors,
+    below,
+    clamp,
+    layer,
+    read_model,
+    require,
+    right,
+    signed,
+)
+from tests.plain_pixelcnn import PixelCnn
+from tests.plain_pixelpyramids import PixelPyramids
 
 INDEX, LEVEL, END, COARSEST, CHANGES, MAPPING, CONDITION = 1, 2, 3, 4, 5, 6, 7
 NETWORKS = ("finest", "next", "rest")
 PHASES = {"10": (1, 0), "01": (0, 1), "11": (1, 1)}
 STEPS = ((0, 0), (1, 1), (0, 1), (1, 0))
 CODING_ORDER = {1: (0,), 3: (1, 0, 2)}
-TYPES = {"I8": "int8", "I16": "int16", "I32": "int32", "U8": "uint8", "U32": "uint32"}
 
 
 class Traced(NamedTuple):
@@ -42,15 +53,6 @@ class Traced(NamedTuple):
     table: int
     symbol: int
     sample: int
-
-
-def require(condition: bool, rule: str) -> None:
-    if not condition:
-        raise ValueError(rule)
-
-
-def clamp(a: Array, low: int, high: int) -> Array:
-    return np.minimum(np.maximum(a, low), high)
 
 
 # The container
@@ -88,22 +90,10 @@ def sections(data: bytes) -> list[tuple[int, bytes]]:
 
 
 class Model:
-    """The tensors of a model file and the id over them."""
+    """The tensors of a model of `ppyr-stages-3`."""
 
-    def __init__(self, data: bytes) -> None:
-        start = 8 + int.from_bytes(data[:8], "little")
-        entries = json.loads(data[8:start])
-        require(entries.pop("__metadata__")["architecture"] == "ppyr-stages-3", "architecture")
-        digest = hashlib.sha256(b"ppyr-stages-3")
-        self.tensors: Tensors = {}
-        for name in sorted(entries, key=str.encode):
-            kind, shape = entries[name]["dtype"], entries[name]["shape"]
-            first, end = entries[name]["data_offsets"]
-            values = data[start + first : start + end]
-            digest.update(" ".join(["\n" + name, kind, *map(str, shape)]).encode() + b"\n" + values)
-            stored = np.dtype(TYPES[kind]).newbyteorder("<")
-            self.tensors[name] = np.frombuffer(values, stored).reshape(shape)
-        self.id = digest.digest()[:16]
+    def __init__(self, tensors: Tensors) -> None:
+        self.tensors = tensors
         self.fraction_bits = self.tensors["fraction_bits"].astype(np.int64)
         sizes = 4 << self.fraction_bits
         self.first = np.cumsum(sizes) - sizes
@@ -161,25 +151,9 @@ class Model:
 
     def layer(self, name: str, x: Array, skip: Array | None = None) -> Array:
         """Layer `<N>.<L>`: x (C_in, h, w), skip (C_out, h, w) -> (C_out, h, w)."""
-        weight, bias, shift = (
-            self.tensors[f"{name}.{part}"].astype(np.int64) for part in ("weight", "bias", "shift")
-        )
         kind = name.split(".")[1]
         second = kind in ("trunk", "phase") and int(name.rpartition(".")[2]) % 2 == 1
-        zero = 0 if kind == "head" or second else 128
-        low, high = (-(2**15), 2**15 - 1) if kind == "head" else (0, 255)
-        k = weight.shape[2]
-        r = (k - 1) // 2
-        padded = np.pad(x - zero, ((0, 0), (r, r), (r, r)))
-        a = np.empty((len(weight), *x.shape[1:]), np.int64)
-        for i in range(x.shape[1]):
-            for j in range(x.shape[2]):
-                window = padded[:, i : i + k, j : j + k].ravel()
-                a[:, i, j] = bias + weight.reshape(len(weight), -1) @ window
-        shift = shift[:, None, None]
-        if skip is not None:
-            a += skip << shift
-        return clamp(rounded(a, shift), low, high)
+        return layer(self.tensors, name, x, 0 if kind == "head" or second else 128, skip)
 
     def blocks(self, x: Array, name: str) -> Array:
         for n in count(0, 2):
@@ -189,27 +163,7 @@ class Model:
         return x
 
 
-def rounded(a: Array, shift: Array) -> Array:
-    """a / 2^shift, to the nearest integer, from the middle to the even one."""
-    numerator, denominator = a << np.maximum(-shift, 0), 1 << np.maximum(shift, 0)
-    quotient, rest = numerator // denominator, numerator % denominator
-    nearest: Array = quotient + (2 * rest + quotient % 2 > denominator)
-    return nearest
-
-
 # The features
-
-
-def right(planes: Array) -> Array:
-    return planes[:, :, [*range(1, planes.shape[2]), -1]]
-
-
-def below(planes: Array) -> Array:
-    return planes[:, [*range(1, planes.shape[1]), -1]]
-
-
-def signed(a: Array) -> Array:
-    return clamp(a, -128, 127) + 128
 
 
 def anchor(phase: str, known: dict[str, Array]) -> Array:
@@ -266,6 +220,15 @@ class Stream:
             self.information += plain_ans.information(row[symbol])
             symbols.append(symbol)
         return symbols
+
+    def mixtures(self, bits: int, mixtures: list[Mixture]) -> list[int]:
+        samples = []
+        for mixture in mixtures:
+            row = plain_ans.mixture(mixture, bits)
+            self.state, sample = plain_ans.pop(self.state, self.words, row)
+            self.information += plain_ans.information(row[sample])
+            samples.append(sample)
+        return samples
 
     def raw(self, bits: list[int]) -> list[int]:
         values = [0] * len(bits)
@@ -417,6 +380,81 @@ class Decoder:
         return centre, self.model.first[scale] + (clamp(shape, 0, 3) << e) + fraction
 
 
+class Coded(NamedTuple):
+    """What a file tells of the coded image and of its model."""
+
+    tile: int
+    coarsest: int
+    bits: int
+    used: int
+    units: list[int]
+    condition: bytes
+    changes: bytes
+
+
+class Unit(NamedTuple):
+    """A unit, its samples (h, w, c)."""
+
+    samples: Array
+    information: int
+    trace: list[Traced]
+
+
+DecodeUnit = Callable[[Array, int, int, list[bytes]], Unit]
+"""Decodes a unit from its first pixel (c,), h, w and the streams of the levels that it has."""
+
+
+def unit_decoder(model: ModelFile, coded: Coded) -> DecodeUnit:
+    if model.architecture == "ppyr-pixelcnn-1":
+        pixelcnn = PixelCnn(model.tensors)
+        require(coded.tile == coded.coarsest == pixelcnn.side_bits, "tiles and coarsest images")
+        require(coded.bits <= 8 and not coded.changes, "narrow samples, no changes")
+        return partial(pixelcnn_unit, pixelcnn, pixelcnn.given(coded.condition), coded.bits)
+    require(coded.coarsest == 0 and not coded.condition, "no coarsest images, no condition")
+    if model.architecture == "ppyr-pixelpyramids-1":
+        require(coded.bits <= 8 and not coded.changes, "narrow samples, no changes")
+        return partial(pixelpyramids_unit, PixelPyramids(model.tensors), coded.bits)
+    require(model.architecture == "ppyr-stages-3", "architecture")
+    stages = Model(model.tensors)
+    if coded.changes:
+        stages.change(coded.changes)
+    return partial(stages_unit, stages, coded)
+
+
+def stages_unit(model: Model, coded: Coded, pixel: Array, h: int, w: int, streams: list[bytes]) -> Unit:
+    decoder = Decoder(model, pixel.reshape(1, 1, -1), coded.used, coded.units)
+    for n in range(0, len(streams), 2):
+        f = len(streams) // 2 - 1 - n // 2
+        decoder.factor_of_two(f, -(-h >> f), -(-w >> f), streams[n : n + 2])
+    return Unit(decoder.image, decoder.information, decoder.trace)
+
+
+def pixelcnn_unit(
+    model: PixelCnn, given: Array, bits: int, pixel: Array, h: int, w: int, streams: list[bytes]
+) -> Unit:
+    stream = Stream.begin(b"".join(streams))
+    image = model.decode(pixel, h, w, bits, given, partial(stream.mixtures, bits))
+    stream.end()
+    return Unit(image.transpose(1, 2, 0), stream.information, [])
+
+
+def pixelpyramids_unit(
+    model: PixelPyramids, bits: int, pixel: Array, h: int, w: int, streams: list[bytes]
+) -> Unit:
+    image, information = pixel.reshape(-1, 1, 1), 0
+    for d, data in zip(reversed(range(len(streams))), streams, strict=True):
+        whole = np.zeros((len(pixel), -(-h >> d // 2), -(-w >> (d + 1) // 2)), np.int64)
+        coarse, fine = (whole[:, n::2] if d % 2 else whole[:, :, n::2] for n in (0, 1))
+        stream = Stream.begin(data)
+        _, rows, columns = fine.shape
+        coarse[...] = image
+        fine[...] = model.level(d, image, rows, columns, bits, partial(stream.mixtures, bits))
+        stream.end()
+        information += stream.information
+        image = whole
+    return Unit(image.transpose(1, 2, 0), information, [])
+
+
 def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteger], list[Traced]]:
     """The image (height, width, channels) in a file, and how each sample was decoded.
 
@@ -449,7 +487,7 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
     used, scales = 8, []
     if bits > 8:
         used, scales = next(numbers), [next(numbers) for _ in range(m)][::-1]
-        require(8 <= used <= bits and all(unit <= used - 8 for unit in scales), "used and unit")
+        require(8 <= used <= bits and max(scales, default=0) <= used - 8, "used and unit")
     alpha = coded_channels % 2 == 0
     parts = [slice(0, coded_channels - alpha)]
     parts += [slice(coded_channels - 1, coded_channels)] if alpha else []
@@ -471,15 +509,17 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
         "sizes told",
     )
     coarsest, *stored, end = payloads[1 + len(optional) :]
-    model = None
+    decode_unit = None
     if plain_units.MODEL in methods:
-        model = Model(model_file)
+        model = read_model(model_file)
         require(model.id == data[20:36], "model id")
-        require(coarsest_bits == 0 and condition == 0, "what ppyr-stages-3 does not have")
-        if changes:
-            model.change(payloads[kinds.index(CHANGES)])
+        told = dict(zip(kinds, payloads, strict=True))
+        decode_unit = unit_decoder(
+            model,
+            Coded(tile, coarsest_bits, bits, used, scales, told.get(CONDITION, b""), told.get(CHANGES, b"")),
+        )
     else:
-        require(data[20:36] == bytes(16), "no model id")
+        require(data[20:36] == bytes(16) and not condition and not changes, "what only a model has")
     stored_type = "<u1" if bits <= 8 else "<u2"
     pixels = np.frombuffer(coarsest, stored_type).astype(np.int64)
     require(len(pixels) * len(parts) == len(cells) * coded_channels and end == b"", "COARSEST and END")
@@ -493,18 +533,18 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
         h, w, depth = target.shape
         pixel, pixels = pixels[:depth], pixels[depth:]
         streams = [level[number] for level in levels]
-        if model is None or methods[number] != plain_units.MODEL:
+        if decode_unit is None or methods[number] != plain_units.MODEL:
             target[...] = plain_units.unit(methods[number], b"".join(streams), pixel, (h, w, depth), bits)
             continue
-        decoder = Decoder(model, pixel.reshape(1, 1, depth), used, scales)
         own = (max(h, w) - 1).bit_length()
-        require(not any(streams[: 2 * (m - own)]), "levels that a small tile has not")
-        for f in reversed(range(own)):
-            pair = 2 * (m - 1 - f)
-            decoder.factor_of_two(f, -(-h >> f), -(-w >> f), streams[pair : pair + 2])
-        target[...] = decoder.image
-        information += decoder.information
-        trace += decoder.trace
+        pyramid = 2 * max(0, own - coarsest_bits)
+        levels_of_unit = [*range(coarsest_bits > 0 and own > 0), *range(level_count - pyramid, level_count)]
+        lacking = set(range(level_count)) - set(levels_of_unit)
+        require(not any(streams[level] for level in lacking), "levels that a small tile has not")
+        unit = decode_unit(pixel, h, w, [streams[level] for level in levels_of_unit])
+        target[...] = unit.samples
+        information += unit.information
+        trace += unit.trace
     require(information == int.from_bytes(data[52:60], "little"), "information")
     if mapping:
         content = plain_metadata.inflated(payloads[1], varint)
