@@ -105,7 +105,7 @@ def test_wide_samples_are_not_completed() -> None:
 
 def test_files_without_a_model_are_not_completed() -> None:
     with pytest.raises(UnsupportedImageError, match="no part of the file is coded by a model"):
-        complete(ppyr.encode(np.zeros((8, 8), np.uint8)), 1)
+        complete(ppyr.encode(np.zeros((8, 8), np.uint8), model="stages"), 1)
 
 
 @pytest.mark.parametrize(
