@@ -76,7 +76,7 @@ def _schedules(*steps: int, rate: float = 1.5e-2, averaging: float = 0.998) -> t
 RECIPES: dict[str, Recipe] = {
     "pixelcnn-mnist": Recipe("mnist", 8, _SMALL, _schedules(4000), 32),
     "pixelcnn-autoencoder": Recipe(
-        "mnist", 8, replace(_SMALL, classes=0, code=8, code_side=28), _schedules(4000), 32
+        "mnist", 8, replace(_SMALL, classes=0, code=8, code_side=28), _schedules(2500), 32
     ),
     "pixelcnn-digits": Recipe(
         "digits",
@@ -86,7 +86,7 @@ RECIPES: dict[str, Recipe] = {
         64,
     ),
     "pixelcnn-32": Recipe("32", 8, _COLOUR, _schedules(5000), 16),
-    "pixelcnn-32-5bit": Recipe("32", 5, _COLOUR, _schedules(3000), 16),
+    "pixelcnn-32-5bit": Recipe("32", 5, _COLOUR, _schedules(2000), 16),
     "pixelpyramids": Recipe("64", 8, _PYRAMID, _schedules(3000, 2500, 2000, 2000, 1500, 1500, rate=6e-3), 8),
     "pixelpyramids-5bit": Recipe(
         "64", 5, _PYRAMID, _schedules(2000, 2000, 1500, 1500, 1000, 1000, rate=6e-3), 8

@@ -43,3 +43,19 @@ def region(text: str) -> tuple[int, int, int, int]:
         raise argparse.ArgumentTypeError("give four whole numbers: left,top,width,height")
     left, top, width, height = map(int, parts)
     return left, top, width, height
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height in pixels."""
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise argparse.ArgumentTypeError("give width and height, as in 64x48")
+    width, height = map(int, parts)
+    return width, height
+
+
+def temperature(text: str) -> float:
+    """A finite number from 0 on."""
+    if not 0 <= (number := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError("give 0 or more")
+    return number

@@ -1,4 +1,4 @@
-"""The command line: `ppyr compress`, `decompress`, `info`, `verify`, `bench`, `demo` and `train`.
+"""The command line: `ppyr compress`, `decompress`, `info`, `verify`, `bench`, `demo`, `sample` and `train`.
 
 Exit codes: 0 all done; 1 at least one file failed, the others are done; 2 the command line makes no sense and
 nothing was done; 130 interrupted.
@@ -152,8 +152,17 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     _add_computing(demo, model=True, limit=False)
     demo.set_defaults(run=commands.demo)
 
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    sample = names.add_parser("sample", help="images that a likelihood model draws")
+    if named == "sample":
+        from ppyr.drawing import add_arguments, run
+
+        add_arguments(sample)
+        _add_computing(sample, limit=False)
+        sample.set_defaults(run=run)
+
     train = names.add_parser("train", help="train a likelihood model")
-    if next((word for word in arguments if not word.startswith("-")), None) == "train":
+    if named == "train":
         from ppyr.training import add_arguments, run
 
         add_arguments(train)

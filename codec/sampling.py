@@ -20,6 +20,7 @@ from ppyr.geometry import coarsest_shape, shapes
 from ppyr.models import predictor, registry
 from ppyr.models.depth import BYTES
 from ppyr.models.family import Distributions, LikelihoodModel
+from ppyr.models.features import ByteArray
 from ppyr.opened import open as open_file
 from ppyr.picture import WHOLE_BITS, units
 
@@ -65,10 +66,11 @@ def sample(
     _check("rows", height, range(1, side + 1))
     _check("columns", width, range(1, side + 1))
     _check("channels", channels, (1, 3))
-    _check("bits", bits, range(1, SHALLOW + 1))
+    # Shared tables are of distances, which any sample of a byte can have.
+    _check("bits", bits, (SHALLOW,) if len(chosen.frequencies) else range(1, SHALLOW + 1))
     sampler = _sampler(chosen, temperature, seed)
     coarsest = np.zeros((*coarsest_shape(height, width, chosen.coarsest_bits), channels), np.uint8)
-    coarsest[0, 0] = chosen.first_pixel(channels)
+    coarsest[0, 0] = np.minimum(chosen.first_pixel(channels), (1 << bits) - 1)
     levels = shapes(height, width, chosen.coarsest_bits)
     fines = [np.zeros((*level.fine, channels), np.uint8) for level in levels]
     prediction = chosen.predictor(len(levels), bits, BYTES, chosen.condition(coarsest, bits, label))
@@ -98,7 +100,7 @@ def complete(
 
     Raises:
         ConfigurationError: the level is negative, or the file's model codes it as a whole.
-        UnsupportedImageError: the file has wide samples, or numbers in place of its colours.
+        UnsupportedImageError: the file has wide samples, numbers in place of its colours, or no model.
         FormatError, UnknownModelError, ModelError: see `ppyr.decode`.
     """
     with open_file(source) as file:
@@ -110,6 +112,8 @@ def complete(
             "the file has numbers of colours, or samples of more than 8 bits: only others can be completed",
             found=coded,
         )
+    if not any(header.model_id):
+        raise UnsupportedImageError("no part of the file is coded by a model: there is none to complete it")
     chosen, _ = Decoder(parts, backend).model
     sampler = _sampler(chosen, temperature, seed)
     image = np.zeros((header.height, header.width, header.channels), np.uint8)
@@ -147,7 +151,7 @@ def _sampler(chosen: LikelihoodModel, temperature: float, seed: int) -> Sampler:
 def _check(name: str, value: int, possible: range | tuple[int, ...]) -> None:
     if value not in possible:
         raise ConfigurationError(
-            f"a sample of {value} {name}: {possible[0]} to {possible[-1]} are possible",
+            f"a drawing of {value} {name}: {possible[0]} to {possible[-1]} are possible",
             expected=possible,
             found=value,
         )
@@ -187,10 +191,12 @@ class Sampler:
             raise TypeError("a model without tables says mixtures")
         return self._tables.rows(found.tables.ravel()[part], found.centres.astype(np.uint8).ravel()[part])
 
-    def _draw(self, rows: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+    def _draw(self, rows: npt.NDArray[np.uint32]) -> ByteArray:
         """A symbol of every row of frequencies."""
         if self._temperature == 0:
-            return rows.argmax(1).astype(np.uint8)
+            likeliest: ByteArray = rows.argmax(1).astype(np.uint8)
+            return likeliest
         masses = np.cumsum((rows / rows.max(1, keepdims=True)) ** (1 / self._temperature), 1)
         quantiles = self._rng.random((len(rows), 1)) * masses[:, -1:]
-        return (masses <= quantiles).sum(1).clip(max=rows.shape[1] - 1).astype(np.uint8)
+        drawn: ByteArray = (masses <= quantiles).sum(1).clip(max=rows.shape[1] - 1).astype(np.uint8)
+        return drawn
