@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from ppyr.bitstream.mixtures import Mixtures
+from ppyr.coding import encode_changed
+from ppyr.errors import FormatError, ModelError
 from ppyr.geometry import shapes
+from ppyr.models import modelfile, predictor, registry
 from ppyr.models.arithmetic import Kind, LayerSpec
 from ppyr.models.backends import backend
+from ppyr.models.depth import BYTES
 from ppyr.models.integer import weight_type
-from ppyr.models.pixelcnn.model import PixelCnn
+from ppyr.models.pixelcnn.model import PixelCnn, check
 from ppyr.models.pixelcnn.network import PixelCnnConfig
 from ppyr.models.pixelpyramids.coding import PixelPyramids
 from ppyr.models.pixelpyramids.network import PyramidConfig, name_of
 from ppyr.models.weights import Tensors, Weights
+from ppyr.picture import Picture
 from ppyr.pyramid import build, merge
 
-from . import plain_pixelcnn, plain_pixelpyramids
+from . import plain_decoder, plain_pixelcnn, plain_pixelpyramids
 from .plain_layers import Mixture
 
 Bytes = npt.NDArray[np.uint8]
@@ -52,15 +58,16 @@ def loud(specs: dict[str, LayerSpec], rng: np.random.Generator) -> Tensors:
 
 def pixelcnn(config: PixelCnnConfig) -> Weights:
     layers = loud(config.specs(), np.random.default_rng(1))
-    return Weights({"settings": config.settings, **layers}, {})
+    first = np.zeros(config.planes, np.uint8)
+    return Weights({"settings": config.settings, "first": first, **layers}, {}, "ppyr-pixelcnn-1")
 
 
 def pyramids(config: PyramidConfig) -> Weights:
     rng = np.random.default_rng(2)
-    tensors: Tensors = {"settings": config.settings}
+    tensors: Tensors = {"settings": config.settings, "first": np.zeros(3, np.uint8)}
     for number, network in enumerate(config.networks):
         tensors |= loud({f"{name_of(number)}.{n}": spec for n, spec in network.specs().items()}, rng)
-    return Weights(tensors, {})
+    return Weights(tensors, {}, "ppyr-pixelpyramids-1")
 
 
 def picture(bits: int, *shape: int) -> Bytes:
@@ -111,7 +118,7 @@ def test_fronts(config: PixelCnnConfig, bits: int, shape: tuple[int, int, int], 
     weights, image = pixelcnn(config), picture(bits, *shape)
     model = PixelCnn(weights, backend("reference"))
     expected, samples = [], []
-    for front in model.predictor(bits, given).coarsest(image, known=False):
+    for front in model.predictor(0, bits, BYTES, given).coarsest(image, known=False):
         for channel in front.channels:
             expected.append(listed(front.distribution(channel)))
             samples.append(image[front.rows, front.columns, channel])
@@ -131,7 +138,7 @@ def test_levels(config: PyramidConfig, bits: int, shape: tuple[int, int, int]) -
     weights, image = pyramids(config), picture(bits, *shape)
     levels = shapes(*shape[:2])
     coarse, fines = build(image, 8)
-    prediction = PixelPyramids(weights, backend("reference")).predictor(len(levels), bits)
+    prediction = PixelPyramids(weights, backend("reference")).predictor(len(levels), bits, BYTES, b"")
     plain = plain_pixelpyramids.PixelPyramids(weights.tensors)
     for number, (level, fine) in enumerate(zip(levels, fines, strict=True)):
         expected, samples = [], []
@@ -150,3 +157,59 @@ def test_levels(config: PyramidConfig, bits: int, shape: tuple[int, int, int]) -
         assert np.array_equal(found.transpose(1, 2, 0), whole)
         coarse = merge(coarse, fine, level.axis, 8)
     assert np.array_equal(coarse, image)
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Weights], Path]]:
+    def installed(weights: Weights) -> Path:
+        path = modelfile.write(weights, tmp_path, "loud")
+        monkeypatch.setattr(registry, "installed", lambda: {weights.id: path})
+        return path
+
+    predictor.load.cache_clear()
+    yield installed
+    predictor.load.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("weights", "bits", "shape", "label"),
+    [
+        (pixelcnn(GRAY), 8, (7, 9, 1), None),
+        (pixelcnn(LABELLED), 5, (6, 5, 1), 2),
+        (pixelcnn(COLOUR), 8, (3, 17, 4), None),
+        (pixelcnn(CODED), 8, (8, 8, 3), None),
+        (pixelcnn(CODED), 7, (8, 8, 1), 1),
+        (pyramids(PYRAMID), 8, (7, 17, 4), None),
+        (pyramids(ODD), 6, (11, 9, 1), None),
+    ],
+)
+def test_files(
+    weights: Weights,
+    bits: int,
+    shape: tuple[int, int, int],
+    label: int | None,
+    install: Callable[[Weights], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of several tiles where they are small, with alpha, and with all that an image can be given with."""
+    monkeypatch.setattr(Picture, "plain", lambda *_: None)  # all units are coded by the model
+    path, image = install(weights), picture(bits, *shape)
+    model = predictor.load(weights.id)
+    data = encode_changed(Picture.of(image, bits, model.tile_bits or 4), model, [], label)
+    found, _ = plain_decoder.decode(data, path.read_bytes())
+    assert data[20:36] == weights.id
+    assert np.array_equal(found, image)
+
+
+def test_what_an_image_is_given_with_is_said_in_one_way() -> None:
+    model = pixelcnn(LABELLED)
+    for condition in (b"\xff", b"\x03", b"\x01\x01"):
+        with pytest.raises(FormatError, match="which the model does not take"):
+            PixelCnn(model, backend("reference")).predictor(0, 8, BYTES, condition)
+        with pytest.raises(ValueError, match=r"label|CONDITION"):
+            plain_pixelcnn.PixelCnn(model.tensors).given(condition)
+
+
+def test_no_file_stores_a_map() -> None:
+    with pytest.raises(ModelError, match="a map of 2 channels, which no file stores"):
+        check(pixelcnn(replace(GRAY, map_channels=2)).tensors)

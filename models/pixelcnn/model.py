@@ -34,9 +34,16 @@ def check(tensors: Tensors) -> None:
     """Refuse tensors that are not those of a PixelCNN.
 
     Raises:
-        ModelError: see `arithmetic.check_tensors`, `PixelCnnConfig.of`.
+        ModelError: images are given with a map; see also `arithmetic.check_tensors`, `PixelCnnConfig.of`.
     """
     config = PixelCnnConfig.of(settings_of(tensors))
+    if config.map_channels:
+        raise ModelError(
+            f"images of the model are given with a map of {config.map_channels} channels, which no file "
+            "stores: export a model without one",
+            expected=0,
+            found=config.map_channels,
+        )
     check_tensors(tensors, config.specs(), config.planes)
 
 
@@ -109,7 +116,8 @@ class PixelCnn:
         given = np.full(config.given, ZERO_POINT, np.uint8)
         sizes = {0, 1} if config.classes and not config.code else {bool(config.classes) + config.code // 2}
         label = condition[0] if config.classes and condition else UNLABELLED
-        if len(condition) not in sizes or not (label < config.classes or label == UNLABELLED):
+        told = label < config.classes or (label == UNLABELLED and (config.code > 0 or not condition))
+        if len(condition) not in sizes or not told:
             raise FormatError(
                 f"the image is given with {condition.hex() or 'nothing'}, which the model does not take: get "
                 "a fresh copy of the file",
