@@ -1,4 +1,4 @@
-"""Real bits against theory: what the families' models say of images they were not trained on, and what it costs.
+"""Real bits against theory: what the families' models cost on images that they were not trained on.
 
     python -m benchmarks.likelihood FOLDER --runs RUNS
 
@@ -185,23 +185,13 @@ def float_bits(row: Row, images: Sequence[Pixels], labels: Sequence[int | None],
                 total += float(net(pixels_of(batch, row.bits, known, config)).sum())
                 total += len(batch) * code_bits(config)
                 continue
-            for distance in range(2 * (max(batch.shape[1:3]) - 1).bit_length()):
+            levels = shapes(batch.shape[1], batch.shape[2])
+            for distance, level in enumerate(reversed(levels)):
                 number = config.network(distance)
-                if 0 not in _fine(batch.shape[1], batch.shape[2], distance):
-                    total += float(
-                        nets[number](level_batch(batch, distance, nets[number].config, row.bits)).sum()
-                    )
+                if 0 not in level.fine:
+                    seen = level_batch(batch, distance, nets[number].config, row.bits)
+                    total += float(nets[number](seen).sum())
     return total
-
-
-def _fine(height: int, width: int, distance: int) -> tuple[int, int]:
-    """Shape of the fine image of a level, so many from the finest."""
-    rows, columns = -(-height // 2 ** (distance // 2)), -(-width // 2 ** ((distance + 1) // 2))
-    return (
-        (rows // 2, columns)
-        if distance % 2
-        else (-(-height // 2 ** (distance // 2)), -(-width // 2 ** (distance // 2)) // 2)
-    )
 
 
 def code_bits(config: PixelCnnConfig) -> int:
@@ -211,15 +201,17 @@ def code_bits(config: PixelCnnConfig) -> int:
 
 def coded(model: LikelihoodModel, image: Pixels, given: Given, coder: Any) -> None:
     """Code an image that is one unit."""
-    levels = shapes(*image.shape[:2], model.coarsest_bits)
+    levels = shapes(image.shape[0], image.shape[1], model.coarsest_bits)
     coarsest, fines = build(image, 8, model.coarsest_bits)
     walk(model.predictor(len(levels), *given), levels, coarsest, fines, coder, known=True)
 
 
 def restored(model: LikelihoodModel, image: Pixels, given: Given, reader: Any) -> Pixels:
     """The image that a reader gives; of `image` only the first pixel is taken."""
-    levels, channels = shapes(*image.shape[:2], model.coarsest_bits), image.shape[2]
-    coarsest = np.zeros((*coarsest_shape(*image.shape[:2], model.coarsest_bits), channels), np.uint8)
+    levels, channels = shapes(image.shape[0], image.shape[1], model.coarsest_bits), image.shape[2]
+    coarsest = np.zeros(
+        (*coarsest_shape(image.shape[0], image.shape[1], model.coarsest_bits), channels), np.uint8
+    )
     coarsest[0, 0] = image[0, 0]
     fines = [np.zeros((*level.fine, channels), np.uint8) for level in levels]
     found = walk(model.predictor(len(levels), *given), levels, coarsest, fines, reader, known=False)
@@ -327,7 +319,11 @@ def times(row: Row, folder: Path) -> dict[str, float]:
     if row.model in RECIPES and not getattr(RECIPES[row.model].config, "code", 0):
         side = 1 << (model.tile_bits or 10)
         size = min(height, side), min(width, side)
-        draw = lambda seed: sample(row.model, *size, channels, bits=row.bits, label=label, seed=seed)  # noqa: E731
+
+        def draw(seed: int) -> Pixels:
+            found = sample(row.model, *size, channels, bits=row.bits, label=label, seed=seed)
+            return found.astype(np.uint8, copy=False)
+
         draw(0)
         found["sample_seconds"] = timed(draw, range(TIMED))
     return found
