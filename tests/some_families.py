@@ -31,8 +31,8 @@ _PYRAMID = PyramidConfig(6, 8, 3, 2, (1, 1, 1, 1), (4, 2, 2, 2))
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write the models into a folder, which is the one of all models from now on."""
-    monkeypatch.setattr(registry, "WEIGHTS", folder)
+    """Write the models into a folder, in which models are looked for from now on."""
+    monkeypatch.setenv(registry.VARIABLE, str(folder))
     registry.installed.cache_clear()
     predictor.load.cache_clear()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
