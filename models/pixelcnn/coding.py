@@ -28,11 +28,7 @@ from ppyr.models.mixture import MixtureHead
 
 from .compiled import Fronts, program
 from .features import Positions, anchors, everywhere, look
-from .network import FIRST_ABOVE, FIRST_LEFT, PixelCnnConfig
-
-#: Pixels around a feature map: the farthest that a layer sees.
-_EDGE = max(max(abs(row), abs(column)) for row, column in (*FIRST_ABOVE, *FIRST_LEFT))
-
+from .network import PixelCnnConfig
 
 _Said = tuple[Positions, Positions, npt.NDArray[np.int16]]
 """Rows and columns (n,) of pixels, and what the head says of them (n, P)."""
@@ -141,7 +137,7 @@ class PixelCnnCoder:
             wave = Fronts(self.config, self._program, height, width, given)
         else:
             wave = _Wave(self.config, self._arithmetic, self._runner, height, width, given)
-        for places in fronts(height, width, self.config.slope, self.config.layers - 1):
+        for places in fronts(height, width, self.config.slope, self.config.ahead[0]):
             said = wave.evaluate(*places)
             inside = places[1] >= 0
             rows, columns = (place[inside] for place in places)
@@ -161,22 +157,22 @@ def fronts(height: int, width: int, slope: int, ahead: int = 0) -> Iterator[tupl
 
 
 class _Kept:
-    """A feature map that fills up, front by front; zeros beyond its edges."""
+    """A feature map that fills up, front by front; zeros beyond its edges, so far as a layer sees."""
 
-    def __init__(self, height: int, width: int, channels: int) -> None:
-        self._width = width
-        self._values = np.full((height + 2 * _EDGE, width + 2 * _EDGE, channels), ZERO_POINT, np.uint8)
+    def __init__(self, height: int, width: int, channels: int, edge: int) -> None:
+        self._width, self._edge = width, edge
+        self._values = np.full((height + 2 * edge, width + 2 * edge, channels), ZERO_POINT, np.uint8)
 
     def put(self, values: ByteArray, rows: Positions, columns: Positions) -> None:
         """Enter the values (n, C) of pixels, as far as they are in the map."""
         inside = (columns >= 0) & (columns < self._width)
-        self._values[rows[inside] + _EDGE, columns[inside] + _EDGE] = values[inside]
+        self._values[rows[inside] + self._edge, columns[inside] + self._edge] = values[inside]
 
     def taps(self, offsets: Offsets, rows: Positions, columns: Positions) -> ByteArray:
         """See `Arithmetic`; (n, C * offsets), anything for pixels that are not in the map."""
         down, across = np.array(offsets).T
-        columns = columns.clip(0, self._width - 1)[:, np.newaxis] + _EDGE
-        found: ByteArray = self._values[rows[:, np.newaxis] + _EDGE + down, columns + across]
+        columns = columns.clip(0, self._width - 1)[:, np.newaxis] + self._edge
+        found: ByteArray = self._values[rows[:, np.newaxis] + self._edge + down, columns + across]
         return found.reshape(len(rows), -1)
 
 
@@ -220,7 +216,7 @@ class _Wave:
         return wide
 
     def _empty(self, channels: int) -> _Kept:
-        return _Kept(*self._size, channels)
+        return _Kept(*self._size, channels, self._config.edge)
 
     def _filled(self, values: ByteArray) -> _Kept:
         """A map (h, w, C) that is known."""
