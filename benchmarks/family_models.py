@@ -88,7 +88,7 @@ RECIPES: dict[str, Recipe] = {
         "digits",
         5,
         replace(_SMALL, side_bits=4, width=16, layers=4, dilations=2, components=5),
-        _schedules(700, averaging=0.99),
+        _schedules(450, averaging=0.98),
         64,
     ),
     "pixelcnn-32": Recipe("32", 8, _COLOUR, _schedules(5000), 16),
