@@ -62,7 +62,7 @@ class Maps(NamedTuple):
 
 
 def program(config: PixelCnnConfig, layers: Mapping[str, Layer]) -> Program:
-    """The layers of a network as `Fronts` takes them."""
+    """The layers of a network as `CompiledWave` takes them."""
     own = [layers[name] for name in _names(config)]
     sizes = np.array([layer.weight.shape[:2] for layer in own], np.int64)
     products, outputs = sizes.prod(1), sizes[:, 0]
@@ -95,8 +95,8 @@ def _names(config: PixelCnnConfig) -> list[str]:
     return [*(f"{kind}_{number}" for number in range(config.layers) for kind in kinds), "last", "head"]
 
 
-class Fronts:
-    """Evaluates a network front by front.
+class CompiledWave:
+    """Evaluates a network front by front; see `wave.Wave`.
 
     Args:
         config: its sizes.
