@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ppyr.decoding import decode
@@ -37,7 +38,7 @@ model, backend, threads, photograph, other, own = sys.argv[1:]
 use_threads(int(threads))
 name, changed, _ = model.partition("-changed")
 chosen = predictor.load(registry.by_name(name), backend)
-picture = Picture.of(np.load(photograph), tile_bits=6)
+picture = Picture.of(np.load(photograph), tile_bits=chosen.tile_bits or 6)
 data = encode_changed(picture, chosen, some_changes(chosen.source) if changed else [])
 Path(own).write_bytes(data)
 image = decode(Path(other).read_bytes() if Path(other).exists() else data, backend=backend)
@@ -58,21 +59,27 @@ ENVIRONMENTS: dict[str, tuple[str, dict[str, str]]] = {
 MODELS = ("fast", "default", "max")
 #: The models, and one that its file changes.
 CASES = (*MODELS, "fast-changed")
+#: Models of other families, of which small images are enough: some decode pixel after pixel.
+FAMILIES = ("pixelcnn-32",)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds the photograph, and the files that the default environment makes of it."""
     folder = tmp_path_factory.mktemp("exactness")
-    np.save(folder / "photograph.npy", crop(*SHAPE))
-    for model in CASES:
+    for model in (*CASES, *FAMILIES):
+        np.save(folder / f"{model}.npy", photograph(model))
         run(folder, "default", 1, model, f"{model}.ppyr")
     return folder
 
 
+def photograph(model: str) -> npt.NDArray[np.uint8]:
+    return crop(*(SMALL if model in FAMILIES else SHAPE))
+
+
 def run(folder: Path, environment: str, threads: int, model: str, own: str) -> list[str]:
     backend, variables = ENVIRONMENTS[environment]
-    files = [str(folder / file) for file in ("photograph.npy", f"{model}.ppyr", own)]
+    files = [str(folder / file) for file in (f"{model}.npy", f"{model}.ppyr", own)]
     finished = subprocess.run(
         [sys.executable, "-c", PROGRAM, model, backend, str(threads), *files],
         env={**os.environ, **variables},
@@ -83,18 +90,20 @@ def run(folder: Path, environment: str, threads: int, model: str, own: str) -> l
     return digests
 
 
-@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-@pytest.mark.parametrize("model", CASES)
+@pytest.mark.parametrize(
+    ("model", "threads"),
+    [*((model, threads) for model in CASES for threads in (1, 2)), *((model, 1) for model in FAMILIES)],
+)
 def test_files_and_pixels_are_the_same_in_every_environment(
     folder: Path, model: str, environment: str, threads: int
 ) -> None:
-    file = folder / f"{model}.ppyr"
-    expected = [hashlib.sha256(part).hexdigest() for part in (file.read_bytes(), crop(*SHAPE).tobytes())]
+    parts = (folder / f"{model}.ppyr").read_bytes(), photograph(model).tobytes()
+    expected = [hashlib.sha256(part).hexdigest() for part in parts]
     assert run(folder, environment, threads, model, "own.ppyr") == expected
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [*MODELS, *FAMILIES])
 @pytest.mark.parametrize("gray", [True, False], ids=["gray", "rgb"])
 def test_files_and_pixels_are_the_same_on_all_backends(gray: bool, model: str) -> None:
     image = crop(*SMALL, gray=gray)
