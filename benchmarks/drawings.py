@@ -17,11 +17,11 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from ppyr.bench import environment
+from ppyr.bitstream.raster import Samples
 from ppyr.coding import encode_changed
 from ppyr.models import predictor, registry
 from ppyr.picture import Picture
@@ -31,8 +31,6 @@ from .markdown import load
 from .pictures import rgb_pixels
 from .speed import command_line
 
-Pixels = npt.NDArray[np.uint8]
-
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 RESULT = ROOT / "benchmarks" / "results" / "drawings.json"
@@ -41,7 +39,7 @@ PHOTOGRAPHS = ("kingfisher.png", "red_eyed_tree_frog.png")
 #: What photographs are scaled down by, so that a page has room for whole ones.
 REDUCED = 7
 LEVELS = (4, 3, 2, 1)
-#: Pixels between pictures, those that a line of text takes, and the size of its letters.
+#: Samples between pictures, those that a line of text takes, and the size of its letters.
 _GAP, _LINE, _LETTERS = 4, 18, 12
 _PAPER, _INK = (255, 255, 255), (0, 0, 0)
 
@@ -51,10 +49,10 @@ class Row:
     """A row of a page: pictures (H, W) or (H, W, 3), all those of a page of one size, and a title."""
 
     title: str
-    pictures: Sequence[Pixels]
+    pictures: Sequence[Samples]
 
 
-def page(rows: Sequence[Row], heads: Sequence[str] = ()) -> Pixels:
+def page(rows: Sequence[Row], heads: Sequence[str] = ()) -> Samples:
     """Rows of pictures, (H, W, 3), with the titles of rows to the left and heads above the columns."""
     height, width = rows[0].pictures[0].shape[:2]
     font = ImageFont.load_default(_LETTERS)
@@ -73,12 +71,12 @@ def page(rows: Sequence[Row], heads: Sequence[str] = ()) -> Pixels:
     return np.asarray(canvas)
 
 
-def enlarged(picture: Pixels, scale: int) -> Pixels:
+def enlarged(picture: Samples, scale: int) -> Samples:
     """Every pixel as a square of scale x scale pixels."""
     return picture.repeat(scale, 0).repeat(scale, 1)
 
 
-def digits(model: str, labels: Sequence[int], side: int, count: int) -> Pixels:
+def digits(model: str, labels: Sequence[int], side: int, count: int) -> Samples:
     """Gray squares that a model draws, a row for each label, shown twice as large."""
     return page(
         [
@@ -94,7 +92,7 @@ def digits(model: str, labels: Sequence[int], side: int, count: int) -> Pixels:
     )
 
 
-def completion(photographs: Sequence[Pixels], models: Sequence[str], levels: Sequence[int]) -> Pixels:
+def completion(photographs: Sequence[Samples], models: Sequence[str], levels: Sequence[int]) -> Samples:
     """What is kept of photographs (H, W, 3), of one size, from level to level, and how models complete it."""
     rows = []
     for photograph in photographs:
@@ -109,7 +107,7 @@ def completion(photographs: Sequence[Pixels], models: Sequence[str], levels: Seq
     return page(rows, [*heads, "original"])
 
 
-def crops(sides: Mapping[str, int], rows: int, count: int) -> Pixels:
+def crops(sides: Mapping[str, int], rows: int, count: int) -> Samples:
     """RGB draws of models, of the sides that are given, all shown as large as the largest."""
     largest = max(sides.values())
     return page(
@@ -127,7 +125,7 @@ def crops(sides: Mapping[str, int], rows: int, count: int) -> Pixels:
     )
 
 
-def reduced(path: Path) -> Pixels:
+def reduced(path: Path) -> Samples:
     """A photograph (h, w, 3), scaled down by REDUCED."""
     return np.asarray(Image.fromarray(rgb_pixels(path)).reduce(REDUCED))
 
@@ -144,7 +142,7 @@ class Page:
 
     caption: str
     models: tuple[str, ...]
-    draw: Callable[[Path], Pixels]
+    draw: Callable[[Path], Samples]
 
 
 PAGES = {
