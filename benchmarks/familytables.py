@@ -27,7 +27,7 @@ class Published(NamedTuple):
     source: str
 
 
-_LARGE = "200,000 steps of 128 images, 60 hours on 32 GPUs"
+_LARGE = "200,000 steps of 128 images on 32 GPUs"
 #: Of van den Oord et al. 2016 and of the poster of Mahajan and Roth 2021.
 PAPERS = (
     Published("Gated PixelCNN", "CIFAR-10, 32 x 32, 8 bits", 3.03, "", "", "table 1"),
