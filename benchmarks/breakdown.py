@@ -30,7 +30,7 @@ from ppyr.errors import PpyrError
 from ppyr.models.backends import Backend, backend
 from ppyr.models.integer import Layer
 from ppyr.models.prediction import StepPrediction
-from ppyr.models.predictor import Model, Predictor
+from ppyr.models.predictor import Predictor
 from ppyr.threads import use_threads
 
 from .pictures import Image, add_arguments, pictures
@@ -89,9 +89,9 @@ class Clock:
     def counted(self, walk: Callable[..., Image]) -> Callable[..., Image]:
         """`coding.walk` as it was, its operations counted."""
 
-        def counted(model: Model, *args: Any) -> Image:
-            found = walk(model, *args)
-            self.operations += 2 * model.source.macs_per_pixel * found.shape[0] * found.shape[1]
+        def counted(prediction: Predictor, *args: Any, **options: Any) -> Image:
+            found = walk(prediction, *args, **options)
+            self.operations += 2 * prediction.model.source.macs_per_pixel * found.shape[0] * found.shape[1]
             return found
 
         return counted

@@ -62,7 +62,9 @@ class Recipe:
     batch: int
 
 
-_SMALL = PixelCnnConfig(side_bits=5, planes=1, width=32, layers=6, components=10, anchored=4, classes=10)
+_SMALL = PixelCnnConfig(
+    side_bits=5, planes=1, width=32, layers=7, dilations=3, components=10, anchored=4, classes=10
+)
 _COLOUR = PixelCnnConfig(side_bits=5, planes=3, width=48, layers=5, components=5, anchored=5)
 _PYRAMID = PyramidConfig(
     width=16, hidden=32, components=5, anchored=5, depths=(2, 2, 3, 3, 2, 2), strides=(4, 4, 2, 2, 2, 2)
@@ -74,22 +76,26 @@ def _schedules(*steps: int, rate: float = 1.5e-2, averaging: float = 0.998) -> t
 
 
 RECIPES: dict[str, Recipe] = {
-    "pixelcnn-mnist": Recipe("mnist", 8, _SMALL, _schedules(4000), 32),
+    "pixelcnn-mnist": Recipe("mnist", 8, _SMALL, _schedules(2500), 32),
     "pixelcnn-autoencoder": Recipe(
-        "mnist", 8, replace(_SMALL, classes=0, code=8, code_side=28), _schedules(2500), 32
+        "mnist",
+        8,
+        replace(_SMALL, layers=6, dilations=1, classes=0, code=8, code_side=28),
+        _schedules(2500),
+        32,
     ),
     "pixelcnn-digits": Recipe(
         "digits",
         5,
-        replace(_SMALL, side_bits=4, width=16, layers=3, components=5),
-        _schedules(1500, averaging=0.99),
+        replace(_SMALL, side_bits=4, width=16, layers=4, dilations=2, components=5),
+        _schedules(450, averaging=0.98),
         64,
     ),
     "pixelcnn-32": Recipe("32", 8, _COLOUR, _schedules(5000), 16),
     "pixelcnn-32-5bit": Recipe("32", 5, _COLOUR, _schedules(2000), 16),
     "pixelpyramids": Recipe("64", 8, _PYRAMID, _schedules(3000, 2500, 2000, 2000, 1500, 1500, rate=6e-3), 8),
     "pixelpyramids-5bit": Recipe(
-        "64", 5, _PYRAMID, _schedules(2000, 2000, 1500, 1500, 1000, 1000, rate=6e-3), 8
+        "64", 5, _PYRAMID, _schedules(1500, 1200, 1000, 1000, 800, 800, rate=6e-3), 8
     ),
 }
 

@@ -161,7 +161,7 @@ def parsed(path: Path) -> Weights:
         tensors = load_safetensors(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         metadata = header.get("__metadata__") or {}
-        architecture = str(metadata.get("architecture"))
+        architecture: Any = metadata.get("architecture")
         provenance = dict(json.loads(metadata.get("provenance", "{}")))
     except (SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
         raise ModelError(f"{path.name} is no complete model file ({error}): install ppyr again") from error

@@ -142,10 +142,14 @@ def load(model_id: bytes, backend_name: str = "auto") -> LikelihoodModel:
 
 
 class Predictor:
-    """Predicts the levels of one image, coarse to fine; keeps what a column level needs of its row level."""
+    """Predicts the levels of one image, coarse to fine; keeps what a column level needs of its row level.
+
+    Attributes:
+        model: that predicts.
+    """
 
     def __init__(self, model: Model, levels: int, depth: Depth = BYTES) -> None:
-        self._model, self._depth = model, depth
+        self.model, self._depth = model, depth
         self._unit = 0
         self._levels, self._level = levels, 0
         self._layers: dict[str, Any] = {}
@@ -177,15 +181,15 @@ class Predictor:
         if self._depth.wide:
             self._unit = self._depth.units[self._level // 2 - self._levels // 2]
         stage = weights.stage_of(self._level, self._levels)
-        self._layers, self._spread = self._model.stages[stage], self._model.spreads[stage]
+        self._layers, self._spread = self.model.stages[stage], self.model.spreads[stage]
         self._known = {"00": _lattice(coarse, np.array(CODING_ORDER[coarse.shape[-1]]))}
-        runner = self._model.backend
+        runner = self.model.backend
         seen = features.coarse_features(self._known["00"], self._depth.bits - BYTES.bits, self._unit)
         self._features = self._blocks(runner.run(self._layers["trunk_in"], runner.tensor(seen)), "trunk")
 
     def _blocks(self, x: Tensor, name: str) -> Tensor:
         """Residual blocks, two layers each."""
-        run, layers, number = self._model.backend.run, self._layers, 0
+        run, layers, number = self.model.backend.run, self._layers, 0
         while f"{name}.{number}" in layers:
             hidden = run(layers[f"{name}.{number}"], x)
             x = run(layers[f"{name}.{number + 1}"], hidden, x)
@@ -195,7 +199,7 @@ class Predictor:
     def _phase(
         self, phase: str, planned: list[Step], coarse: Samples, fine: Samples
     ) -> Iterator[StepPrediction]:
-        runner, layers = self._model.backend, self._layers
+        runner, layers = self.model.backend, self._layers
         around = Surroundings.of(features.anchor(phase, self._known))
         for step in planned:
             x = runner.sublattice(self._features, *SUBLATTICE[step.number])
@@ -205,7 +209,7 @@ class Predictor:
                 x = runner.run(layers[f"step_in.{name}"], known, x)
             said = runner.array(runner.run(layers[f"head.{name}"], runner.run(layers[f"step_mid.{name}"], x)))
             prediction = StepPrediction(
-                step, said, around, coarse, fine, self._model.grid, self._spread, self._depth, self._unit
+                step, said, around, coarse, fine, self.model.grid, self._spread, self._depth, self._unit
             )
             yield prediction
             prediction.end()

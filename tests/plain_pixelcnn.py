@@ -20,8 +20,9 @@ class PixelCnn:
     def __init__(self, tensors: Tensors) -> None:
         self.tensors = tensors
         settings: list[int] = tensors["settings"].tolist()
-        self.side_bits, self.planes, _, self.layers, components, anchored = settings[:6]
-        self.classes, self.code, _, zero = settings[6:]
+        self.side_bits, self.planes, _, self.layers, dilations, components, anchored = settings[:7]
+        self.classes, self.code, _, zero = settings[7:]
+        self.d = [0, *(2 ** ((n - 1) % dilations) for n in range(1, self.layers))]
         require(zero == 0, "settings")
         self.head = Head(self.planes, components, anchored)
 
@@ -42,7 +43,7 @@ class PixelCnn:
         image[:, 0, 0] = first
         require(len(first) in (1, self.planes), "as many channels as the model sees")
         i, j = np.indices((h, w))
-        number = j + (self.layers + 2) * i
+        number = j + (3 + sum(self.d)) * i
         for front in range(1, int(number.max()) + 1):
             rows, columns = np.nonzero(number == front)
             if len(rows) == 0:
@@ -63,11 +64,15 @@ class PixelCnn:
         a = gate(v)
         b = run("residual_0", gate(h))
         for n in range(1, self.layers):
-            v = run(f"vertical_{n}", join(taps(a, V), given))
-            h = run(f"horizontal_{n}", join(taps(b, H), v, given))
+            v = run(f"vertical_{n}", join(taps(a, times(self.d[n], V)), given))
+            h = run(f"horizontal_{n}", join(taps(b, times(self.d[n], H)), v, given))
             a = gate(v)
             b = run(f"residual_{n}", gate(h), b)
         return run("head", run("last", b))
+
+
+def times(d: int, offsets: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [(d * i, d * j) for i, j in offsets]
 
 
 def features(p: Array, bits: int) -> Array:

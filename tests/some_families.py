@@ -23,16 +23,16 @@ from .random_model import random_weights
 NAMES = ("classes", "colours", "autoencoder", "pyramids", "stages")
 CLASSES = 3
 _CONFIGS = {
-    "classes": PixelCnnConfig(4, 1, 6, 2, 3, 1, classes=CLASSES),
-    "colours": PixelCnnConfig(4, 3, 6, 2, 3, 3),
-    "autoencoder": PixelCnnConfig(4, 1, 6, 2, 3, 1, classes=CLASSES, code=4, code_side=8),
+    "classes": PixelCnnConfig(4, 1, 6, 3, 2, 3, 1, classes=CLASSES),
+    "colours": PixelCnnConfig(4, 3, 6, 2, 1, 3, 3),
+    "autoencoder": PixelCnnConfig(4, 1, 6, 2, 1, 3, 1, classes=CLASSES, code=4, code_side=8),
 }
 _PYRAMID = PyramidConfig(6, 8, 3, 2, (1, 1, 1, 1), (4, 2, 2, 2))
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write the models into a folder, which is the one of all models from now on."""
-    monkeypatch.setattr(registry, "WEIGHTS", folder)
+    """Write the models into a folder, in which models are looked for from now on."""
+    monkeypatch.setenv(registry.VARIABLE, str(folder))
     registry.installed.cache_clear()
     predictor.load.cache_clear()
     with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -26,6 +26,7 @@ GRAY = PixelCnnConfig(side_bits=4, planes=1, width=6, layers=3, components=3, an
 COLOUR = replace(GRAY, planes=3)
 GIVEN = replace(GRAY, classes=3, code=2, code_side=4)
 MAPPED = replace(COLOUR, map_channels=2)
+DILATED = replace(GRAY, layers=4, dilations=2)
 
 
 def net(config: PixelCnnConfig, bits: int = 8) -> PixelCnnNet:
@@ -71,9 +72,11 @@ def first_only(picture: Bytes) -> Bytes:
     return found
 
 
+@pytest.mark.parametrize("config", [replace(GRAY, layers=6), replace(GRAY, layers=5, dilations=2)])
 @pytest.mark.parametrize("place", [(0, 0), (0, 3), (3, 0), (3, 3), (6, 2), (6, 6)])
-def test_a_pixel_depends_on_all_pixels_before_it_and_on_no_other(place: tuple[int, int]) -> None:
-    config = replace(GRAY, layers=6)
+def test_a_pixel_depends_on_all_pixels_before_it_and_on_no_other(
+    place: tuple[int, int], config: PixelCnnConfig
+) -> None:
     network = net(config)
     pixels = torch.randn(1, config.features, 7, 7, requires_grad=True)
     config.evaluate(network.learned, pixels)[0, :, place[0], place[1]].square().sum().backward()  # type: ignore[no-untyped-call]
@@ -92,6 +95,8 @@ def test_a_pixel_depends_on_all_pixels_before_it_and_on_no_other(place: tuple[in
         (GRAY, (1, 5, 1), None),
         (GRAY, (5, 1, 1), None),
         (GRAY, (16, 2, 1), None),
+        (DILATED, (9, 11, 1), None),
+        (DILATED, (16, 2, 1), None),
         (COLOUR, (6, 7, 3), None),
         (COLOUR, (6, 7, 1), None),
         (GIVEN, (6, 7, 1), image(5)),
@@ -125,7 +130,9 @@ def test_both_orders_are_the_same() -> None:
     assert places == list(zip(front.rows, front.columns, strict=True))
 
 
-def test_fronts_hold_several_pixels() -> None:
+def test_the_front_of_a_row_is_as_far_ahead_as_layers_see() -> None:
+    assert GRAY.slope == 1 + 2 + 1 + 1
+    assert DILATED.slope == 1 + 2 + 1 + 2 + 1
     tall = image(16, 16, 1)
     assert len(list(coder(GRAY).fronts(tall, 8, known=False))) == 16 + 15 * GRAY.slope - 1
 
@@ -169,6 +176,7 @@ def test_colours_need_a_network_that_sees_them() -> None:
         {"planes": 2},
         {"width": 0},
         {"layers": 65},
+        {"dilations": 0},
         {"components": 17},
         {"anchored": 4},
         {"classes": -1},

@@ -34,7 +34,7 @@ Bytes = npt.NDArray[np.uint8]
 
 GRAY = PixelCnnConfig(side_bits=4, planes=1, width=5, layers=3, components=3, anchored=1)
 COLOUR = replace(GRAY, planes=3, layers=2, anchored=2)
-LABELLED = replace(GRAY, classes=3)
+LABELLED = replace(GRAY, classes=3, dilations=2)
 CODED = replace(COLOUR, classes=2, code=4, code_side=8)
 PYRAMID = PyramidConfig(
     width=3, hidden=4, components=2, anchored=1, depths=(2, 1, 2, 1), strides=(4, 2, 1, 2)

@@ -12,27 +12,24 @@ the network once, and a decoder once for every front, where each feature map kee
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ppyr.bitstream.mixtures import Mixtures
 from ppyr.errors import UnsupportedImageError
-from ppyr.models.arithmetic import Exact, Offsets
-from ppyr.models.backends import Backend, Tensor
-from ppyr.models.features import ZERO_POINT, ByteArray, Integers
+from ppyr.models.arithmetic import Exact
+from ppyr.models.backends import Backend
+from ppyr.models.features import ByteArray, Integers
 from ppyr.models.grid import MEAN_BITS
 from ppyr.models.integer import Layer
 from ppyr.models.mixture import MixtureHead
 
-from .compiled import Fronts, program
+from .compiled import CompiledWave, program
 from .features import Positions, anchors, everywhere, look
-from .network import FIRST_ABOVE, FIRST_LEFT, PixelCnnConfig
-
-#: Pixels around a feature map: the farthest that a layer sees.
-_EDGE = max(max(abs(row), abs(column)) for row, column in (*FIRST_ABOVE, *FIRST_LEFT))
-
+from .network import PixelCnnConfig
+from .wave import Wave
 
 _Said = tuple[Positions, Positions, npt.NDArray[np.int16]]
 """Rows and columns (n,) of pixels, and what the head says of them (n, P)."""
@@ -136,12 +133,12 @@ class PixelCnnCoder:
     ) -> Iterator[_Said]:
         """Front by front; after each its pixels are known."""
         height, width, _ = seen.shape
-        wave: Fronts | _Wave
+        wave: CompiledWave | Wave
         if self._program:
-            wave = Fronts(self.config, self._program, height, width, given)
+            wave = CompiledWave(self.config, self._program, height, width, given)
         else:
-            wave = _Wave(self.config, self._arithmetic, self._runner, height, width, given)
-        for places in fronts(height, width, self.config.slope, self.config.layers - 1):
+            wave = Wave(self.config, self._arithmetic, self._runner, height, width, given)
+        for places in fronts(height, width, self.config.slope, self.config.ahead[0]):
             said = wave.evaluate(*places)
             inside = places[1] >= 0
             rows, columns = (place[inside] for place in places)
@@ -158,100 +155,3 @@ def fronts(height: int, width: int, slope: int, ahead: int = 0) -> Iterator[tupl
         rows = np.arange(first, last + 1, dtype=np.int64)
         if len(rows):
             yield rows, number - slope * rows
-
-
-class _Kept:
-    """A feature map that fills up, front by front; zeros beyond its edges."""
-
-    def __init__(self, height: int, width: int, channels: int) -> None:
-        self._width = width
-        self._values = np.full((height + 2 * _EDGE, width + 2 * _EDGE, channels), ZERO_POINT, np.uint8)
-
-    def put(self, values: ByteArray, rows: Positions, columns: Positions) -> None:
-        """Enter the values (n, C) of pixels, as far as they are in the map."""
-        inside = (columns >= 0) & (columns < self._width)
-        self._values[rows[inside] + _EDGE, columns[inside] + _EDGE] = values[inside]
-
-    def taps(self, offsets: Offsets, rows: Positions, columns: Positions) -> ByteArray:
-        """See `Arithmetic`; (n, C * offsets), anything for pixels that are not in the map."""
-        down, across = np.array(offsets).T
-        columns = columns.clip(0, self._width - 1)[:, np.newaxis] + _EDGE
-        found: ByteArray = self._values[rows[:, np.newaxis] + _EDGE + down, columns + across]
-        return found.reshape(len(rows), -1)
-
-
-class _Part(NamedTuple):
-    """Features (1, n, C) of the pixels that are so many columns ahead of those of a front."""
-
-    tensor: Tensor
-    ahead: int
-
-
-class _Wave:
-    """The arithmetic of the pixels of one front, which keeps what layers see of earlier ones."""
-
-    def __init__(
-        self,
-        config: PixelCnnConfig,
-        exact: Exact,
-        runner: Backend,
-        height: int,
-        width: int,
-        given: ByteArray | None,
-    ) -> None:
-        self._config, self._exact, self._runner, self._size = config, exact, runner, (height, width)
-        self._pixels = self._empty(config.features)
-        self._given = None if given is None else self._filled(given)
-        #: Maps in the order in which an evaluation meets them.
-        self._maps: list[_Kept] = []
-        self._next = 0
-        self._rows = self._columns = np.zeros(0, np.int64)
-
-    def put(self, seen: ByteArray, rows: Positions, columns: Positions) -> None:
-        """See `Fronts`."""
-        self._pixels.put(seen, rows, columns)
-
-    def evaluate(self, rows: Positions, columns: Positions) -> npt.NDArray[np.int16]:
-        """See `Fronts`."""
-        self._next, self._rows, self._columns = 0, rows, columns
-        arithmetic: Any = self  # what it takes, maps that are kept, is not what it gives
-        said: _Part = self._config.evaluate(arithmetic, self._pixels, self._given)
-        wide: npt.NDArray[np.int16] = self._runner.array(said.tensor)[0]
-        return wide
-
-    def _empty(self, channels: int) -> _Kept:
-        return _Kept(*self._size, channels)
-
-    def _filled(self, values: ByteArray) -> _Kept:
-        """A map (h, w, C) that is known."""
-        found = self._empty(values.shape[2])
-        rows, columns = everywhere(*self._size)
-        found.put(values.reshape(len(rows), -1), rows, columns)
-        return found
-
-    def taps(self, x: _Part | _Kept, offsets: Offsets, ahead: int = 0) -> _Part:
-        """See `Arithmetic`."""
-        kept = x if isinstance(x, _Kept) else self._keep(x)
-        found = kept.taps(offsets, self._rows, self._columns + ahead)
-        return _Part(self._runner.tensor(found[np.newaxis]), ahead)
-
-    def _keep(self, x: _Part) -> _Kept:
-        values = self._runner.array(x.tensor)[0].astype(np.uint8)
-        if self._next == len(self._maps):
-            self._maps.append(self._empty(values.shape[1]))
-        kept = self._maps[self._next]
-        self._next += 1
-        kept.put(values, self._rows, self._columns + x.ahead)
-        return kept
-
-    def layer(self, name: str, x: _Part, skip: _Part | None = None) -> _Part:
-        """See `Arithmetic`."""
-        return _Part(self._exact.layer(name, x.tensor, skip and skip.tensor), x.ahead)
-
-    def concatenate(self, *parts: _Part) -> _Part:
-        """See `Arithmetic`."""
-        return _Part(self._exact.concatenate(*(part.tensor for part in parts)), parts[0].ahead)
-
-    def gate(self, x: _Part) -> _Part:
-        """See `Arithmetic`."""
-        return _Part(self._exact.gate(x.tensor), x.ahead)

@@ -18,13 +18,9 @@ from ppyr.models.gates import GATE_SHIFT, SIGMOID, TANH
 from ppyr.models.integer import ACTIVATION_MAX, HEAD_LIMIT, Layer
 
 from .features import Positions
-from .network import ABOVE, FIRST_ABOVE, FIRST_LEFT, LEFT, PixelCnnConfig
+from .network import PixelCnnConfig
 
 Signed = npt.NDArray[np.int16]
-
-_TAPS = tuple(np.array(taps, np.int64) for taps in (FIRST_ABOVE, ABOVE, FIRST_LEFT, LEFT))
-#: Pixels around a feature map: the farthest that a layer sees.
-_EDGE = max(int(abs(taps).max()) for taps in _TAPS)
 
 
 class Program(NamedTuple):
@@ -34,12 +30,19 @@ class Program(NamedTuple):
         weights: int16, (C_out, C_in) of each layer, flat.
         biases, shifts: int32 (sum of C_out,).
         places: of each layer its first weight and bias, C_in and C_out; int64 (layers, 4).
+        above, left: what the layers of both stacks see, one after the other; int64 (taps, 2).
+        taps: of each layer the first and last one of `above`, then of `left`; int64 (layers, 4).
+        ahead: columns that each layer of the vertical stack is ahead; int64 (layers,).
     """
 
     weights: Signed
     biases: npt.NDArray[np.int32]
     shifts: npt.NDArray[np.int32]
     places: npt.NDArray[np.int64]
+    above: Positions
+    left: Positions
+    taps: Positions
+    ahead: Positions
 
 
 class Maps(NamedTuple):
@@ -59,7 +62,7 @@ class Maps(NamedTuple):
 
 
 def program(config: PixelCnnConfig, layers: Mapping[str, Layer]) -> Program:
-    """The layers of a network as `Fronts` takes them."""
+    """The layers of a network as `CompiledWave` takes them."""
     own = [layers[name] for name in _names(config)]
     sizes = np.array([layer.weight.shape[:2] for layer in own], np.int64)
     products, outputs = sizes.prod(1), sizes[:, 0]
@@ -71,7 +74,20 @@ def program(config: PixelCnnConfig, layers: Mapping[str, Layer]) -> Program:
         np.concatenate([layer.bias for layer in own]).astype(np.int32),
         np.concatenate([layer.shift for layer in own]).astype(np.int32),
         places,
+        *_taps(config),
+        np.array(config.ahead, np.int64),
     )
+
+
+def _taps(config: PixelCnnConfig) -> tuple[Positions, Positions, Positions]:
+    """`Program.above`, `left` and `taps`."""
+    found, ends = [], []
+    for seen in (config.above, config.left):
+        each = [seen(number) for number in range(config.layers)]
+        last = np.cumsum([len(offsets) for offsets in each])
+        found.append(np.array([offset for offsets in each for offset in offsets], np.int64))
+        ends += [last - [len(offsets) for offsets in each], last]
+    return found[0], found[1], np.stack(ends, 1).astype(np.int64)
 
 
 def _names(config: PixelCnnConfig) -> list[str]:
@@ -79,8 +95,8 @@ def _names(config: PixelCnnConfig) -> list[str]:
     return [*(f"{kind}_{number}" for number in range(config.layers) for kind in kinds), "last", "head"]
 
 
-class Fronts:
-    """Evaluates a network front by front.
+class CompiledWave:
+    """Evaluates a network front by front; see `wave.Wave`.
 
     Args:
         config: its sizes.
@@ -93,7 +109,8 @@ class Fronts:
         self, config: PixelCnnConfig, made: Program, height: int, width: int, given: ByteArray | None
     ) -> None:
         self._config, self._program = config, made
-        size = height + 2 * _EDGE, width + 2 * _EDGE
+        edge = config.edge
+        size = height + 2 * edge, width + 2 * edge
         self._pixels = np.zeros((*size, config.features), np.int16)
         self._stacks = np.zeros((2, config.layers, *size, config.width), np.int16)
         self._links = np.zeros((config.layers, height, width, 2 * config.width), np.int16)
@@ -103,13 +120,14 @@ class Fronts:
 
     def put(self, seen: ByteArray, rows: Positions, columns: Positions) -> None:
         """Enter what is seen of pixels, (n, features)."""
-        self._pixels[rows + _EDGE, columns + _EDGE] = seen.astype(np.int16) - np.int16(ZERO_POINT)
+        edge = self._config.edge
+        self._pixels[rows + edge, columns + edge] = seen.astype(np.int16) - np.int16(ZERO_POINT)
 
     def evaluate(self, rows: Positions, columns: Positions) -> Signed:
         """What the head says of the pixels of a front, (n, P); nothing that counts for columns below 0."""
         said = np.zeros((len(rows), self._config.head.outputs), np.int16)
         maps = Maps(self._pixels, self._given, self._stacks, self._links)
-        _evaluate(rows, columns, self._program, _TAPS, maps, said)
+        _evaluate(rows, columns, self._program, maps, said)
         return said
 
 
@@ -118,16 +136,14 @@ def _evaluate(
     rows: Positions,
     columns: Positions,
     made: Program,
-    taps: tuple[Positions, ...],
     maps: Maps,
     said: Signed,
 ) -> None:
     """`PixelCnnConfig.evaluate`, pixel by pixel; the vertical stack ahead of the horizontal one."""
     pixels, given, stacks, links = maps
-    first_above, above, first_left, left = taps
     places = made.places
     layers, _, width, twice = links.shape
-    channels = twice // 2
+    channels, edge = twice // 2, (stacks.shape[3] - width) // 2
     verticals, horizontals = stacks[0], stacks[1]
     longest = places[:, 2].max()
     x, y = np.empty(longest, np.int16), np.empty(max(longest, places[:, 3].max()), np.int16)
@@ -135,39 +151,38 @@ def _evaluate(
     for n in range(len(rows)):
         row = rows[n]
         for number in range(layers):
-            column = columns[n] + layers - 1 - number
+            column = columns[n] + made.ahead[number]
             if 0 <= column < width:
-                if number == 0:
-                    count = _gather(pixels, first_above, row, column, x, 0)
-                else:
-                    count = _gather(verticals[number - 1], above, row, column, x, 0)
+                above = made.above[made.taps[number, 0] : made.taps[number, 1]]
+                below = pixels if number == 0 else verticals[number - 1]
+                count = _gather(below, above, row + edge, column + edge, x)
                 count = _append(given[row, column], x, count)
                 _layer(x, nothing, made, 3 * number, -ZERO_POINT, y)
                 links[number, row, column] = y[:twice]
-                _gate(y, channels, verticals[number, row + _EDGE, column + _EDGE])
+                _gate(y, channels, verticals[number, row + edge, column + edge])
         column = columns[n]
         if column >= 0:
             for number in range(layers):
-                if number == 0:
-                    count = _gather(pixels, first_left, row, column, x, 0)
-                else:
-                    count = _gather(horizontals[number - 1], left, row, column, x, 0)
+                left = made.left[made.taps[number, 2] : made.taps[number, 3]]
+                below = pixels if number == 0 else horizontals[number - 1]
+                count = _gather(below, left, row + edge, column + edge, x)
                 count = _append(links[number, row, column], x, count)
                 count = _append(given[row, column], x, count)
                 _layer(x, nothing, made, 3 * number + 1, -ZERO_POINT, y)
                 _gate(y, channels, x)
-                skip = horizontals[number - 1, row + _EDGE, column + _EDGE] if number else nothing
+                skip = horizontals[number - 1, row + edge, column + edge] if number else nothing
                 _layer(x, skip, made, 3 * number + 2, -ZERO_POINT, y)
-                horizontals[number, row + _EDGE, column + _EDGE] = y[:channels]
+                horizontals[number, row + edge, column + edge] = y[:channels]
             _layer(y, nothing, made, 3 * layers, 0, x)
             _layer(x, nothing, made, 3 * layers + 1, -HEAD_LIMIT, said[n])
 
 
 @njit(nogil=True)
-def _gather(values: Signed, taps: Positions, row: int, column: int, x: Signed, count: int) -> int:
-    """The features at the taps of a pixel, into x from `count` on; where they end."""
+def _gather(values: Signed, taps: Positions, row: int, column: int, x: Signed) -> int:
+    """The features at the taps of a place, into x; where they end."""
+    count = 0
     for tap in range(len(taps)):
-        count = _append(values[row + _EDGE + taps[tap, 0], column + _EDGE + taps[tap, 1]], x, count)
+        count = _append(values[row + taps[tap, 0], column + taps[tap, 1]], x, count)
     return count
 
 
@@ -188,8 +203,8 @@ def _layer(
     y: Signed,
 ) -> None:
     """A layer of one pixel: of a stream less its zero point where low is -128, bytes for 0, else a head."""
-    weights, biases, shifts, places = made
-    first, bias, inputs, outputs = places[number]
+    weights, biases, shifts = made.weights, made.biases, made.shifts
+    first, bias, inputs, outputs = made.places[number]
     high = -low - 1 if low else ACTIVATION_MAX
     # What leaves a layer for a stream has the zero point in its bias, or its skip input.
     offset = ZERO_POINT if low == -ZERO_POINT else 0

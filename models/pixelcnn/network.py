@@ -41,6 +41,8 @@ class PixelCnnConfig:
         planes: channels that it sees of a pixel, 1 or 3.
         width: channels of the stacks.
         layers: of the stacks.
+        dilations: what layers after the first see lies 1, 2, 4, ... pixels apart, so many sizes in turn; 1 as
+            in the paper, more to see farther (Yu & Koltun 2016).
         components: of a mixture.
         anchored: see `MixtureHead`.
         classes: labels that an image can be given with.
@@ -56,6 +58,7 @@ class PixelCnnConfig:
     planes: int = 1
     width: int = 32
     layers: int = 6
+    dilations: int = 1
     components: int = 10
     anchored: int = 5
     classes: int = 0
@@ -68,6 +71,7 @@ class PixelCnnConfig:
             "side_bits": (4, 10),
             "width": (1, 256),
             "layers": (1, 64),
+            "dilations": (1, 5),
             "classes": (0, 255),
             "code": (0, 256),
             "code_side": (4 if self.code else 0, 64 if self.code else 0),
@@ -106,8 +110,35 @@ class PixelCnnConfig:
     @property
     def slope(self) -> int:
         """How many pixels ahead the row above has to be: further than a pixel's features reach."""
-        reach = max(column for _, column in FIRST_ABOVE) + (self.layers - 1) * max(c for _, c in ABOVE)
-        return reach + 1
+        return 1 + max(column for _, column in FIRST_ABOVE) + self.ahead[0]
+
+    @property
+    def ahead(self) -> tuple[int, ...]:
+        """How many columns each layer of the vertical stack is ahead: what later ones see to the right."""
+        reach = [max(column for _, column in self.above(number)) for number in range(self.layers)]
+        return tuple(sum(reach[number + 1 :]) for number in range(self.layers))
+
+    @property
+    def edge(self) -> int:
+        """How far a layer sees, in pixels."""
+        seen = (place for number in range(self.layers) for place in (*self.above(number), *self.left(number)))
+        return max(max(abs(row), abs(column)) for row, column in seen)
+
+    def above(self, number: int) -> Offsets:
+        """What a layer of the vertical stack sees."""
+        return self._apart(ABOVE, number) if number else FIRST_ABOVE
+
+    def left(self, number: int) -> Offsets:
+        """What a layer of the horizontal stack sees."""
+        return self._apart(LEFT, number) if number else FIRST_LEFT
+
+    def dilation(self, number: int) -> int:
+        """How many pixels lie apart of what a layer sees."""
+        return 1 << (number - 1) % self.dilations if number else 1
+
+    def _apart(self, offsets: Offsets, number: int) -> Offsets:
+        step = self.dilation(number)
+        return tuple((step * row, step * column) for row, column in offsets)
 
     @property
     def settings(self) -> npt.NDArray[np.int32]:
@@ -134,10 +165,10 @@ class PixelCnnConfig:
         width, given = self.width, self.given
         found = {}
         for number in range(self.layers):
-            above, left = (FIRST_ABOVE, FIRST_LEFT) if number == 0 else (ABOVE, LEFT)
+            above, left = len(self.above(number)), len(self.left(number))
             seen = width if number else self.features
-            found[f"vertical_{number}"] = LayerSpec(len(above) * seen + given, 2 * width)
-            found[f"horizontal_{number}"] = LayerSpec(len(left) * seen + 2 * width + given, 2 * width)
+            found[f"vertical_{number}"] = LayerSpec(above * seen + given, 2 * width)
+            found[f"horizontal_{number}"] = LayerSpec(left * seen + 2 * width + given, 2 * width)
             found[f"residual_{number}"] = LayerSpec(width, width, skip=number > 0)
         if self.code:
             patch = len(self._patch) * width
@@ -170,21 +201,20 @@ class PixelCnnConfig:
 
         `pixels` has `features` channels, and `given`, as large, `given` channels.
         """
-        last = self.layers - 1
+        ahead = self.ahead
 
         def layer(name: str, ahead: int, *inputs: Map) -> Map:
             with_given = () if given is None else (arithmetic.taps(given, HERE, ahead),)
             parts = (*inputs, *with_given)
             return arithmetic.layer(name, parts[0] if len(parts) == 1 else arithmetic.concatenate(*parts))
 
-        # What a layer of the vertical stack sees to the right, the one before has to be ahead.
-        v = layer("vertical_0", last, arithmetic.taps(pixels, FIRST_ABOVE, last))
+        v = layer("vertical_0", ahead[0], arithmetic.taps(pixels, FIRST_ABOVE, ahead[0]))
         h = layer("horizontal_0", 0, arithmetic.taps(pixels, FIRST_LEFT), arithmetic.taps(v, HERE))
         vertical, horizontal = arithmetic.gate(v), arithmetic.layer("residual_0", arithmetic.gate(h))
         for number in range(1, self.layers):
-            ahead = last - number
-            v = layer(f"vertical_{number}", ahead, arithmetic.taps(vertical, ABOVE, ahead))
-            left = arithmetic.taps(horizontal, LEFT)
+            above = arithmetic.taps(vertical, self.above(number), ahead[number])
+            v = layer(f"vertical_{number}", ahead[number], above)
+            left = arithmetic.taps(horizontal, self.left(number))
             h = layer(f"horizontal_{number}", 0, left, arithmetic.taps(v, HERE))
             vertical = arithmetic.gate(v)
             horizontal = arithmetic.layer(f"residual_{number}", arithmetic.gate(h), horizontal)
