@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import speedtables
+from . import familytables, speedtables
 from .markdown import load
 from .markdown import percent as _percent
 from .markdown import table as _table
@@ -363,6 +363,15 @@ BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
     "README.md": {"density": density, "memory": memory_sentence, "speed": speedtables.kodak},
     "docs/datasets.md": {"datasets": datasets},
     "docs/effort.md": {"collections": collections, "efforts": efforts},
+    "docs/families.md": {
+        "costs": familytables.costs,
+        "drawings": familytables.drawings,
+        "likelihood": familytables.likelihood,
+        "models": familytables.models,
+        "papers": familytables.papers,
+        "published": familytables.published,
+        "sampling": familytables.sampling,
+    },
     "docs/graphics.md": {"graphics": graphics},
     "docs/images.md": {"samples": samples},
     "docs/memory.md": {"memory": memory},
