@@ -55,6 +55,8 @@ def _described(recipe: Recipe) -> tuple[str, ...]:
         given = f"{config.classes} classes" if config.classes else ""
         given = f"a code of {config.code} numbers" if config.code else given
         network, side = f"{config.layers} layers of {config.width} channels", str(1 << config.side_bits)
+        if config.dilations > 1:
+            network += f", dilated by {', '.join(str(1 << one) for one in range(config.dilations))} in turn"
     else:
         given, side = "", "any"
         counts = ", ".join(str(stride**2) for stride in config.strides)

@@ -289,7 +289,7 @@ def sizes(row: Row, image: Pixels, runs: Path) -> dict[str, Any]:
     return told | {
         "parameters": sum(spec.parameters for spec in config.specs().values()),
         "macs_per_pixel": float(sum(spec.weights for spec in specs.values())),
-        "steps": width + config.slope * (height - 1) + config.layers - 1,
+        "steps": width + config.slope * (height - 1) + config.ahead[0],
     }
 
 

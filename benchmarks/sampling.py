@@ -49,7 +49,7 @@ def steps(model: LikelihoodModel, side: int) -> int:
         return sequential_steps(model.config, side, side)
     if isinstance(model, PixelCnn):
         config = model.config
-        return sum(1 for _ in fronts(side, side, config.slope, config.layers - 1))
+        return sum(1 for _ in fronts(side, side, config.slope, config.ahead[0]))
     raise ModelError(f"the model {model.id.hex()} is of no family with known steps: choose another one")
 
 
