@@ -1,6 +1,7 @@
 """Images that a model draws: from nothing, or from the coarse levels of a file on.
 
-To draw is to walk as a decoder does, with samples at random in place of those of a stream.
+To draw is to decode noise: a decoder's walk, with random words in place of a stream. At another temperature
+than 1 samples are drawn from changed probabilities, in floating point.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from ppyr.bitstream.coder import StreamDecoder
 from ppyr.bitstream.mixtures import Mixtures, frequencies
 from ppyr.bitstream.raster import SHALLOW, Samples
 from ppyr.bitstream.tables import TableSet
@@ -50,7 +52,7 @@ def sample(
         bits: of a sample, 1..8.
         label: of a class, for models that were trained with classes.
         temperature: probabilities are taken to the power of 1 / temperature; 0 takes the likeliest sample.
-        seed: of all choices; the same image on every machine, but for what its floating point may round.
+        seed: of all choices. At a temperature of 1 or 0 it gives the same image on every machine.
         backend: auto, int8, torch, cuda or reference.
 
     Returns:
@@ -144,8 +146,7 @@ def _coarser(places: slice, step: int) -> slice:
 def _sampler(chosen: LikelihoodModel, temperature: float, seed: int) -> Sampler:
     if not 0 <= temperature < float("inf"):
         raise ConfigurationError(f"a temperature of {temperature}: give 0 or more", found=temperature)
-    tables = tables_of(chosen) if len(chosen.frequencies) else None
-    return Sampler(tables, np.random.default_rng(seed), temperature)
+    return Sampler(tables_of(chosen), np.random.default_rng(seed), temperature)
 
 
 def _check(name: str, value: int, possible: range | tuple[int, ...]) -> None:
@@ -161,21 +162,18 @@ class Sampler:
     """Draws what a `symbols.Reader` would read.
 
     Args:
-        tables: the model's shared tables, None if it has none.
+        tables: the model's shared tables.
         rng: makes all choices.
         temperature: probabilities are taken to the power of 1 / temperature; 0 takes the likeliest.
     """
 
-    def __init__(self, tables: TableSet | None, rng: np.random.Generator, temperature: float) -> None:
+    def __init__(self, tables: TableSet, rng: np.random.Generator, temperature: float) -> None:
         self._tables, self._rng, self._temperature = tables, rng, temperature
 
     def code(self, values: Samples, coarse: Samples, found: Distributions) -> None:
         """See `symbols.Coder`."""
-        drawn = np.empty(values.size, np.uint8)
-        for first in range(0, values.size, _AT_ONCE):
-            part = slice(first, first + _AT_ONCE)
-            drawn[part] = self._draw(self._rows(found, part))
-        samples = drawn.reshape(values.shape)
+        symbols = self._decoded(found) if self._temperature == 1 else self._drawn(found)
+        samples = symbols.reshape(values.shape)
         if not isinstance(found, Mixtures):
             samples = samples + found.centres.astype(np.uint8).reshape(values.shape)
         values[...] = samples - coarse
@@ -183,20 +181,32 @@ class Sampler:
     def end_level(self) -> None:
         """See `symbols.Coder`."""
 
+    def _decoded(self, found: Distributions) -> ByteArray:
+        """Symbols as they come from a stream of random words, one for each and two more than are used."""
+        count = len(found.weights) if isinstance(found, Mixtures) else found.tables.size
+        words = self._rng.integers(1, 1 << 32, count + 2, np.uint32)
+        stream = StreamDecoder(self._tables, words.astype("<u4").tobytes())
+        if isinstance(found, Mixtures):
+            return stream.get_mixtures(found)
+        return stream.get(found.tables.ravel(), found.centres.astype(np.uint8).ravel())
+
+    def _drawn(self, found: Distributions) -> ByteArray:
+        """Symbols at another temperature."""
+        count = len(found.weights) if isinstance(found, Mixtures) else found.tables.size
+        drawn = np.empty(count, np.uint8)
+        for first in range(0, count, _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            rows = self._rows(found, part)
+            if self._temperature == 0:
+                drawn[part] = rows.argmax(1)
+                continue
+            masses = np.cumsum((rows / rows.max(1, keepdims=True)) ** (1 / self._temperature), 1)
+            quantiles = self._rng.random((len(rows), 1)) * masses[:, -1:]
+            drawn[part] = (masses <= quantiles).sum(1).clip(max=rows.shape[1] - 1)
+        return drawn
+
     def _rows(self, found: Distributions, part: slice) -> npt.NDArray[np.uint32]:
         """The frequencies of some of the samples."""
         if isinstance(found, Mixtures):
             return frequencies(found.part(part))
-        if self._tables is None:
-            raise TypeError("a model without tables says mixtures")
         return self._tables.rows(found.tables.ravel()[part], found.centres.astype(np.uint8).ravel()[part])
-
-    def _draw(self, rows: npt.NDArray[np.uint32]) -> ByteArray:
-        """A symbol of every row of frequencies."""
-        if self._temperature == 0:
-            likeliest: ByteArray = rows.argmax(1).astype(np.uint8)
-            return likeliest
-        masses = np.cumsum((rows / rows.max(1, keepdims=True)) ** (1 / self._temperature), 1)
-        quantiles = self._rng.random((len(rows), 1)) * masses[:, -1:]
-        drawn: ByteArray = (masses <= quantiles).sum(1).clip(max=rows.shape[1] - 1).astype(np.uint8)
-        return drawn

@@ -13,6 +13,7 @@ from PIL import Image
 
 import ppyr
 from ppyr.bitstream.mixtures import Mixtures, frequencies
+from ppyr.bitstream.tables import TableSet
 from ppyr.cli import main
 from ppyr.coding import encode_changed
 from ppyr.errors import ConfigurationError, UnsupportedImageError
@@ -35,7 +36,8 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def drawn(seed: int, temperature: float, mixture: Mixtures) -> npt.NDArray[np.uint8]:
     values = np.zeros((1, len(mixture.weights)), np.uint8)
-    Sampler(None, np.random.default_rng(seed), temperature).code(values, np.zeros_like(values), mixture)
+    sampler = Sampler(TableSet(np.empty((0, 256), np.uint32)), np.random.default_rng(seed), temperature)
+    sampler.code(values, np.zeros_like(values), mixture)
     return values.ravel()
 
 
