@@ -60,7 +60,7 @@ MODELS = ("fast", "default", "max")
 #: The models, and one that its file changes.
 CASES = (*MODELS, "fast-changed")
 #: Models of other families, of which small images are enough: some decode pixel after pixel.
-FAMILIES = ("pixelcnn-32",)
+FAMILIES = ("pixelcnn-32", "pixelpyramids")
 
 
 @pytest.fixture(scope="module")
