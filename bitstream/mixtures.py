@@ -19,6 +19,7 @@ from decimal import Context, Decimal
 import numpy as np
 import numpy.typing as npt
 
+from ppyr.bitstream.exponential import sigmoids
 from ppyr.bitstream.tables import ALPHABET, PRECISION
 from ppyr.errors import ModelError
 
@@ -37,12 +38,7 @@ BETWEEN, SLOPE_DIGITS = 12, 8
 
 _EXACT = Context(prec=50)
 
-
-def _logistic(at: Decimal) -> int:
-    return round(_EXACT.divide(Decimal(1 << PRECISION), 1 + _EXACT.exp(-at)))
-
-
-LOGISTIC = np.array([_logistic(Decimal(i - 512) / 32) for i in range(1025)], np.int64)
+LOGISTIC = np.array(sigmoids(512, 32, 1 << PRECISION), np.int64)
 """2^24 sigmoid((i - 512) / 32), rounded."""
 
 SLOPES = np.array([round(_EXACT.sqrt(_EXACT.sqrt(Decimal(1 << 92 - j)))) for j in range(SCALES)], np.int64)

@@ -15,11 +15,10 @@ What leaves the range of a byte is clamped.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from decimal import Decimal
-
 import numpy as np
 import numpy.typing as npt
+
+from ppyr.bitstream.exponential import sigmoids, tangents
 
 Table = npt.NDArray[np.int16]
 
@@ -33,20 +32,11 @@ FORGET_SHIFT = TANH_BITS - STATE_BITS
 STATE_SHIFT = SIGMOID_BITS + FORGET_SHIFT
 
 
-def _sigmoid(x: Decimal) -> Decimal:
-    return 1 / (1 + (-x).exp())
+def _table(values: list[int]) -> Table:
+    """Of the bytes 0..255, without the value of 256."""
+    return np.array(values[:-1], np.int16)
 
 
-def _tanh(x: Decimal) -> Decimal:
-    return 2 * _sigmoid(2 * x) - 1
-
-
-def _table(function: Callable[[Decimal], Decimal], output_bits: int, input_bits: int) -> Table:
-    """A function of the bytes 0..255; decimal arithmetic rounds alike on every machine."""
-    values = (function(Decimal(byte - 128) / (1 << input_bits)) for byte in range(256))
-    return np.array([round(value * (1 << output_bits)) for value in values], np.int16)
-
-
-TANH = _table(_tanh, TANH_BITS, STREAM_BITS)
-SIGMOID = _table(_sigmoid, SIGMOID_BITS, STREAM_BITS)
-STATE_TANH = _table(_tanh, TANH_BITS, STATE_BITS)
+TANH = _table(tangents(128, 1 << STREAM_BITS, 1 << TANH_BITS))
+SIGMOID = _table(sigmoids(128, 1 << STREAM_BITS, 1 << SIGMOID_BITS))
+STATE_TANH = _table(tangents(128, 1 << STATE_BITS, 1 << TANH_BITS))

@@ -9,12 +9,12 @@ from an anchor, a guess from known neighbours; those of the others are sample va
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from ppyr.bitstream.exponential import decays
 from ppyr.bitstream.mixtures import LARGEST_MEAN, MOST_WEIGHT, SCALES, Mixtures
 from ppyr.errors import ModelError
 
@@ -29,10 +29,7 @@ COUPLING_BITS = 6
 SMALLEST_SCALE = 2.0**-4
 _FARTHEST = 512
 #: Weight of a component whose logit is so many steps below the largest one.
-_WEIGHTS = np.array(
-    [round((Decimal(-steps) / (1 << LOGIT_BITS)).exp() * MOST_WEIGHT) for steps in range(_FARTHEST)],
-    np.uint16,
-)
+_WEIGHTS = np.array(decays(_FARTHEST, 1 << LOGIT_BITS, MOST_WEIGHT), np.uint16)
 
 
 @dataclass(frozen=True)
