@@ -12,7 +12,7 @@ from ppyr.bitstream.mixtures import Mixtures, frequencies
 from ppyr.errors import ModelError, UnsupportedImageError
 from ppyr.models.arithmetic import layers_of
 from ppyr.models.backends import backend
-from ppyr.models.learned import exported
+from ppyr.models.differentiable import exported
 from ppyr.models.pixelcnn.coding import Front, PixelCnnCoder
 from ppyr.models.pixelcnn.learning import PixelCnnNet, pixel_batch
 from ppyr.models.pixelcnn.network import PixelCnnConfig
@@ -41,7 +41,7 @@ def net(config: PixelCnnConfig, bits: int = 8) -> PixelCnnNet:
 
 
 def coder(config: PixelCnnConfig, name: str = "auto") -> PixelCnnCoder:
-    weights = Weights(exported(net(config).learned, config.head.bits), {})
+    weights = Weights(exported(net(config).layers, config.head.bits), {})
     runner = backend(name)
     return PixelCnnCoder(config, layers_of(weights, config.specs()), runner)
 
@@ -79,7 +79,7 @@ def test_a_pixel_depends_on_all_pixels_before_it_and_on_no_other(
 ) -> None:
     network = net(config)
     pixels = torch.randn(1, config.features, 7, 7, requires_grad=True)
-    config.evaluate(network.learned, pixels)[0, :, place[0], place[1]].square().sum().backward()  # type: ignore[no-untyped-call]
+    config.evaluate(network.layers, pixels)[0, :, place[0], place[1]].square().sum().backward()  # type: ignore[no-untyped-call]
     assert pixels.grad is not None
     depends = (pixels.grad[0].abs().sum(0) > 0).numpy().ravel()
     number = place[0] * 7 + place[1]
@@ -151,7 +151,7 @@ def test_the_integers_cost_what_the_rounded_network_does(bits: int) -> None:
     network.set_quantize(True)
     with torch.no_grad():
         expected = float(network(pixel_batch(known[np.newaxis], bits)).sum())
-    weights = Weights(exported(network.learned, COLOUR.head.bits), {})
+    weights = Weights(exported(network.layers, COLOUR.head.bits), {})
     runner = backend()
     cost = 0.0
     for front in PixelCnnCoder(COLOUR, layers_of(weights, COLOUR.specs()), runner).fronts(
@@ -196,7 +196,7 @@ def test_the_settings_are_all_that_a_network_is_made_of() -> None:
 def test_a_code_is_of_the_whole_image() -> None:
     config = replace(GRAY, code=2, code_side=8)
     pixels = torch.randn(1, config.features, 8, 8, requires_grad=True)
-    config.encode(net(config).learned, pixels).square().sum().backward()  # type: ignore[no-untyped-call]
+    config.encode(net(config).layers, pixels).square().sum().backward()  # type: ignore[no-untyped-call]
     assert pixels.grad is not None
     touched = (pixels.grad[0].abs().sum(0) > 0).view(4, 2, 4, 2).any(3).any(1)
     assert touched.all()

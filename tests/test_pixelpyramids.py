@@ -21,9 +21,9 @@ from ppyr.models.backends import Tensor as Map
 from ppyr.models.backends import backend
 from ppyr.models.backends.reference import Reference
 from ppyr.models.depth import BYTES
+from ppyr.models.differentiable import Differentiable
 from ppyr.models.gates import STATE_BITS, STREAM_BITS
 from ppyr.models.integer import Layer
-from ppyr.models.learned import Learned
 from ppyr.models.pixelpyramids.coding import PixelPyramids, StepPrediction, check
 from ppyr.models.pixelpyramids.learning import LevelNet, level_batch, model_tensors
 from ppyr.models.pixelpyramids.network import PyramidConfig
@@ -42,7 +42,7 @@ NO_TABLES = TableSet(np.empty((0, 256), np.uint32))
 IMAGES = [(8, (16, 24, 3)), (5, (16, 24, 1)), (8, (9, 7, 3)), (8, (1, 1, 3)), (8, (1, 6, 1)), (5, (5, 1, 3))]
 
 
-class Tabled(Learned):
+class Tabled(Differentiable):
     """The arithmetic of training, but for the memory cell, whose tables are those of coding."""
 
     def cell(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,9 +64,9 @@ def nets(bits: int) -> list[LevelNet]:
         torch.manual_seed(bits)
         found = [LevelNet(network, bits) for network in TINY.networks]
         for net in found:
-            net.learned.conv("head").weight.mul_(4)
-            for name in net.learned.specs:
-                bias = net.learned.conv(name).bias
+            net.layers.conv("head").weight.mul_(4)
+            for name in net.layers.specs:
+                bias = net.layers.conv(name).bias
                 bias.add_(0.1 * torch.randn_like(bias))
             net.set_quantize(True)
     return found
@@ -141,7 +141,7 @@ def test_coding_computes_what_training_computes(
     """All but the memory cell, where training does not round tanh and sigmoid to tables."""
     image, trained = picture(bits, shape), nets(bits)[distance]
     tabled = LevelNet(trained.config, bits)
-    tabled.learned = Tabled(trained.config.specs())
+    tabled.layers = Tabled(trained.config.specs())
     tabled.load_state_dict(trained.state_dict())
     tabled.set_quantize(True)
     batch = level_batch(image[np.newaxis], distance, trained.config, bits)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ppyr.models.arithmetic import FIRST_PIXEL, SETTINGS
+from ppyr.models.differentiable import Differentiable, exported
 from ppyr.models.features import ZERO_POINT, ByteArray
 from ppyr.models.grid import MEAN_BITS
-from ppyr.models.learned import Learned, exported
 from ppyr.models.mixture_likelihood import first_biases, mixture_bits, steps_of
 from ppyr.models.quantization import STREAM_BITS, straight_through
 from ppyr.models.weights import Tensors
@@ -69,7 +69,7 @@ def model_tensors(net: PixelCnnNet, first: npt.NDArray[np.uint8]) -> Tensors:
     return {
         SETTINGS: config.settings,
         FIRST_PIXEL: first,
-        **exported(net.learned, config.head.bits),
+        **exported(net.layers, config.head.bits),
     }
 
 
@@ -79,18 +79,18 @@ class PixelCnnNet(nn.Module):
     def __init__(self, config: PixelCnnConfig, bits: int) -> None:
         super().__init__()
         self.config, self.bits = config, bits
-        self.learned = Learned(config.specs())
+        self.layers = Differentiable(config.specs())
         with torch.no_grad():
-            self.learned.conv("head").bias.copy_(first_biases(config.head, bits))
+            self.layers.conv("head").bias.copy_(first_biases(config.head, bits))
 
     @property
     def quantize(self) -> bool:
         """Whether weights and activations are rounded."""
-        return self.learned.quantize
+        return self.layers.quantize
 
     def set_quantize(self, on: bool) -> None:
         """Switch rounding of weights and activations on or off."""
-        self.learned.set_quantize(on)
+        self.layers.set_quantize(on)
 
     def steps(self, batch: PixelBatch) -> Tensor:
         """What the head says, in its integer steps, (B, outputs, h, w)."""
@@ -100,10 +100,10 @@ class PixelCnnNet(nn.Module):
         if batch.given is not None:
             given.append(((batch.given - ZERO_POINT) * unit).expand(-1, -1, *size))
         if self.config.code:
-            code = self.config.encode(self.learned, pixels)
+            code = self.config.encode(self.layers, pixels)
             given.append(straight_through(code, torch.floor(code) + CODE_MIDDLE).expand(-1, -1, *size))
-        said = self.config.evaluate(self.learned, pixels, torch.cat(given, 1) if given else None)
-        return steps_of(said.float(), self.config.head, quantize=self.learned.quantize)
+        said = self.config.evaluate(self.layers, pixels, torch.cat(given, 1) if given else None)
+        return steps_of(said.float(), self.config.head, quantize=self.layers.quantize)
 
     def forward(self, batch: PixelBatch) -> Tensor:
         """Information of all samples but each image's first pixel, in bits, (B, P, h, w) with 0 for that."""

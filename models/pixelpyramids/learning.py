@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ppyr.models.arithmetic import FIRST_PIXEL, SETTINGS
+from ppyr.models.differentiable import Differentiable, exported
 from ppyr.models.features import ZERO_POINT, ByteArray
 from ppyr.models.grid import MEAN_BITS
-from ppyr.models.learned import Learned, exported
 from ppyr.models.mixture_likelihood import first_biases, mixture_bits, steps_of
 from ppyr.models.quantization import STREAM_BITS
 from ppyr.models.weights import Tensors
@@ -70,25 +70,25 @@ class LevelNet(nn.Module):
     def __init__(self, config: LevelConfig, bits: int) -> None:
         super().__init__()
         self.config, self.bits = config, bits
-        self.learned = Learned(config.specs())
+        self.layers = Differentiable(config.specs())
         with torch.no_grad():
-            self.learned.conv("head").bias.copy_(first_biases(config.head, bits))
+            self.layers.conv("head").bias.copy_(first_biases(config.head, bits))
             for number in range(2):
-                _, keep, _, _ = self.learned.conv(f"lstm_{number}").bias.chunk(4)
+                _, keep, _, _ = self.layers.conv(f"lstm_{number}").bias.chunk(4)
                 keep.fill_(1.0)
 
     @property
     def quantize(self) -> bool:
         """Whether weights and activations are rounded."""
-        return self.learned.quantize
+        return self.layers.quantize
 
     def set_quantize(self, on: bool) -> None:
         """Switch rounding of weights and activations on or off."""
-        self.learned.set_quantize(on)
+        self.layers.set_quantize(on)
 
     def steps(self, batch: LevelBatch) -> Tensor:
         """What the head says, in its integer steps, (B, outputs, h, w)."""
-        config, arithmetic, stride = self.config, self.learned, self.config.stride
+        config, arithmetic, stride = self.config, self.layers, self.config.stride
         unit, (height, width) = 2.0**-STREAM_BITS, batch.samples.shape[2:]
         coarse, pixels = (batch.coarse - ZERO_POINT) * unit, (batch.seen - ZERO_POINT) * unit
 
@@ -117,6 +117,6 @@ def model_tensors(config: PyramidConfig, nets: Sequence[LevelNet], first: npt.ND
     """
     found: Tensors = {SETTINGS: config.settings, FIRST_PIXEL: first}
     for number, net in enumerate(nets):
-        layers = exported(net.learned, config.head.bits)
+        layers = exported(net.layers, config.head.bits)
         found |= {f"{name_of(number)}.{name}": tensor for name, tensor in layers.items()}
     return found

@@ -22,7 +22,7 @@ _STREAM_UNIT = 2.0**-STREAM_BITS
 KIND_BITS = {Kind.STREAM: STREAM_BITS, Kind.RECTIFIED: UNIT_BITS}
 
 
-class Learned(nn.Module):
+class Differentiable(nn.Module):
     """An arithmetic of tensors (B, C, h, w) of the real numbers that bytes stand for.
 
     Args:
@@ -115,16 +115,16 @@ class Learned(nn.Module):
         return found
 
 
-def exported(learned: Learned, head_bits: tuple[int, ...]) -> Tensors:
+def exported(network: Differentiable, head_bits: tuple[int, ...]) -> Tensors:
     """The integers of all layers, by the names of a model's tensors.
 
     `head_bits` are the binary digits after the point of each output of the head.
     """
     found: Tensors = {}
-    for name, spec in learned.specs.items():
+    for name, spec in network.specs.items():
         bits = head_bits if spec.gives is Kind.HEAD else (KIND_BITS[spec.gives],)
         # A skip input brings the zero point of the stream with it.
         offset = ZERO_POINT if spec.gives is Kind.STREAM and not spec.skip else 0
-        for part, value in integers(learned.conv(name), bits, offset).items():
+        for part, value in integers(network.conv(name), bits, offset).items():
             found[f"{name}.{part}"] = value
     return found
