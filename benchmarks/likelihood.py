@@ -88,9 +88,9 @@ ROWS = (
     Row("pixelcnn-autoencoder", "mnist", 8, 1000),
     Row("pixelcnn-digits", "digits", 5, 180, labelled=True),
     Row("pixelcnn-digits", "digits", 5, 180),
-    Row("pixelcnn-32", "32", 8, 400),
-    Row("pixelcnn-32-5bit", "32", 5, 400),
-    Row("pixelpyramids", "32", 8, 400),
+    Row("pixelcnn-32", "32", 8, 200),
+    Row("pixelcnn-32-5bit", "32", 5, 200),
+    Row("pixelpyramids", "32", 8, 200),
     Row("pixelpyramids", "64", 8, 200),
     Row("pixelpyramids", "128", 8, 100),
     Row("pixelpyramids", "kodak", 8, 24),
@@ -177,10 +177,13 @@ def float_bits(row: Row, images: Sequence[Pixels], labels: Sequence[int | None],
     nets, config = trained(row.model, runs), RECIPES[row.model].config
     total = 0.0
     with torch.inference_mode():
-        for first in tqdm(range(0, len(images), 20), desc=f"{row.model}, float", leave=False):
-            batch = np.stack(images[first : first + 20])
+        together = 20 if len({image.shape for image in images}) == 1 else 1
+        for first in tqdm(range(0, len(images), together), desc=f"{row.model}, float", leave=False):
+            batch = np.stack(images[first : first + together])
             if isinstance(config, PixelCnnConfig):
-                known = np.array([-1 if label is None else label for label in labels[first : first + 20]])
+                known = np.array(
+                    [-1 if label is None else label for label in labels[first : first + together]]
+                )
                 net: PixelCnnNet = nets[0]
                 total += float(net(pixels_of(batch, row.bits, known, config)).sum())
                 total += len(batch) * code_bits(config)
@@ -339,17 +342,35 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     chosen = set(args.models.split(",")) if args.models else {row.model for row in ROWS}
-    before = json.loads(RESULT.read_text("utf-8"))["rows"] if RESULT.exists() else []
-    rows = {(row["model"], row["set"], row["labelled"]): row for row in before}
     for row in ROWS:
         if row.model in chosen:
-            key = row.model, row.images, row.labelled
-            found = rows[key] if args.times else measured(row, args.folder, args.runs)
-            rows[key] = found | times(row, args.folder)
-            print(json.dumps(rows[key]))
-    ordered = [rows[key] for key in ((row.model, row.images, row.labelled) for row in ROWS) if key in rows]
+            found = stored(row) if args.times else measured(row, args.folder, args.runs)
+            store(row, found | times(row, args.folder))
+            print(json.dumps(stored(row)))
+
+
+def key_of(row: Row) -> list[Any]:
+    """What a row is found by."""
+    return [row.model, row.images, row.labelled]
+
+
+def stored(row: Row) -> dict[str, Any]:
+    """What is stored of a row."""
+    return next(one for one in _rows() if [one["model"], one["set"], one["labelled"]] == key_of(row))
+
+
+def store(row: Row, figures: dict[str, Any]) -> None:
+    """Store a row in place of the one before; rows that are measured no more go."""
+    rows = {json.dumps([one["model"], one["set"], one["labelled"]]): one for one in _rows()}
+    rows[json.dumps(key_of(row))] = figures
+    ordered = [rows[key] for key in (json.dumps(key_of(one)) for one in ROWS) if key in rows]
     result = {"command": command_line("benchmarks.likelihood"), **environment(), "rows": ordered}
     RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+
+
+def _rows() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(RESULT.read_text("utf-8"))["rows"] if RESULT.exists() else []
+    return found
 
 
 if __name__ == "__main__":

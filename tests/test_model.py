@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save
 
+from benchmarks.family_models import RECIPES
 from ppyr.bitstream.tables import TableSet
 from ppyr.effort import EFFORTS
 from ppyr.errors import ModelError, UnknownModelError
@@ -24,6 +25,8 @@ from ppyr.models import modelfile, predictor, registry, weights
 from ppyr.models.backends import backend
 from ppyr.models.grid import TableGrid, locate
 from ppyr.models.modelfile import Recipe
+from ppyr.models.pixelcnn.model import PixelCnn
+from ppyr.models.pixelpyramids.coding import PixelPyramids
 from ppyr.models.predictor import Model, Predictor, layer_rules
 from ppyr.models.steps import SUBLATTICE, evaluations, steps
 from ppyr.models.weights import Weights
@@ -85,13 +88,26 @@ def test_a_shipped_model_keeps_to_its_work(name: str) -> None:
 
 
 def test_the_models_are_all_that_is_shipped() -> None:
-    names = {registry.model_name(model_id) for model_id in registry.installed()}
+    paths = {path.stem.rpartition("-")[0]: path for path in registry.installed().values()}
     efforts = EFFORTS.values()
-    assert names == {name for effort in efforts for name in (effort.model, effort.graphics) if name}
-    assert {path.stem for path in registry.installed().values() if path.suffix == ".safetensors"} == {
-        path.stem for path in PATHS.values()
+    families = paths.keys() & RECIPES.keys()
+    assert paths.keys() - families == {
+        name for effort in efforts for name in (effort.model, effort.graphics) if name
     }
-    assert sum(len(zlib.compress(path.read_bytes())) for path in PATHS.values()) < 4_000_000
+    assert {path for name, path in paths.items() if path.suffix == ".safetensors"} == {
+        *PATHS.values(),
+        *(paths[name] for name in families),
+    }
+    sizes = {name: len(zlib.compress(path.read_bytes())) for name, path in paths.items()}
+    assert sum(sizes[name] for name in PATHS) < 4_000_000
+    assert sum(sizes[name] for name in families) < 4_000_000
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES.keys() & set(map(registry.model_name, registry.installed()))))
+def test_a_model_of_another_family_is_that_of_its_recipe(name: str) -> None:
+    model = predictor.load(registry.by_name(name))
+    assert isinstance(model, PixelCnn | PixelPyramids)
+    assert model.config == RECIPES[name].config
 
 
 @pytest.mark.parametrize("name", SHIPPED)
