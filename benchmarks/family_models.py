@@ -92,7 +92,7 @@ RECIPES: dict[str, Recipe] = {
         64,
     ),
     "pixelcnn-32": Recipe("32", 8, _COLOUR, _schedules(5000), 16),
-    "pixelcnn-32-5bit": Recipe("32", 5, _COLOUR, _schedules(2000), 16),
+    "pixelcnn-32-5bit": Recipe("32", 5, _COLOUR, _schedules(2500, rate=5e-3), 16),
     "pixelpyramids": Recipe("64", 8, _PYRAMID, _schedules(3000, 2500, 2000, 2000, 1500, 1500, rate=6e-3), 8),
     "pixelpyramids-5bit": Recipe(
         "64", 5, _PYRAMID, _schedules(1500, 1200, 1000, 1000, 800, 800, rate=6e-3), 8

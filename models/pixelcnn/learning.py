@@ -101,7 +101,9 @@ class PixelCnnNet(nn.Module):
             given.append(((batch.given - ZERO_POINT) * unit).expand(-1, -1, *size))
         if self.config.code:
             code = self.config.encode(self.layers, pixels)
-            given.append(straight_through(code, torch.floor(code) + CODE_MIDDLE).expand(-1, -1, *size))
+            # What a file stores is cut off a byte: a number close below a whole one counts as that.
+            whole = torch.floor(torch.round(code / unit) * unit)
+            given.append(straight_through(code, whole + CODE_MIDDLE).expand(-1, -1, *size))
         said = self.config.evaluate(self.layers, pixels, torch.cat(given, 1) if given else None)
         return steps_of(said.float(), self.config.head, quantize=self.layers.quantize)
 
