@@ -173,7 +173,7 @@ def images_of(row: Row, folder: Path) -> tuple[list[Pixels], npt.NDArray[np.int6
 
 
 def float_bits(row: Row, images: Sequence[Pixels], labels: Sequence[int | None], runs: Path) -> float:
-    """Bits of all samples under the networks before rounding."""
+    """Bits of all samples but the first pixels' under the networks before rounding."""
     nets, config = trained(row.model, runs), RECIPES[row.model].config
     total = 0.0
     with torch.inference_mode():
@@ -186,7 +186,6 @@ def float_bits(row: Row, images: Sequence[Pixels], labels: Sequence[int | None],
                 )
                 net: PixelCnnNet = nets[0]
                 total += float(net(pixels_of(batch, row.bits, known, config)).sum())
-                total += len(batch) * code_bits(config)
                 continue
             levels = shapes(batch.shape[1], batch.shape[2])
             for distance, level in enumerate(reversed(levels)):
@@ -195,11 +194,6 @@ def float_bits(row: Row, images: Sequence[Pixels], labels: Sequence[int | None],
                     seen = level_batch(batch, distance, nets[number].config, row.bits)
                     total += float(nets[number](seen).sum())
     return total
-
-
-def code_bits(config: PixelCnnConfig) -> int:
-    """Bits of a code that an auto-encoder stores."""
-    return 4 * config.code
 
 
 def coded(model: LikelihoodModel, image: Pixels, given: Given, coder: Any) -> None:
