@@ -39,6 +39,8 @@ UNLABELLED = 0.15
 #: The same of the batches of a level that are coarser than the finest that its network serves.
 COARSER = 0.3
 MOST_HELD_OUT = 200
+#: Pixels of a photograph from one of the coarsest image's to the next, in training.
+APART = (1, 2, 4, 8, 16, 32, 48)
 #: What the place of a label says where it is the image's.
 LABELLED = 255
 
@@ -51,7 +53,7 @@ class Recipe:
         images: name of the data: mnist, digits, or the side of crops.
         bits: of a sample.
         config: sizes of the networks.
-        schedules: of the training of each network.
+        schedules: of the training of each network, of PixelPyramids that of the coarsest image last.
         batch: images of a step.
     """
 
@@ -67,7 +69,13 @@ _SMALL = PixelCnnConfig(
 )
 _COLOUR = PixelCnnConfig(side_bits=5, planes=3, width=48, layers=5, components=5, anchored=5)
 _PYRAMID = PyramidConfig(
-    width=16, hidden=32, components=5, anchored=5, depths=(2, 2, 3, 3, 2, 2), strides=(4, 4, 2, 2, 2, 2)
+    width=16,
+    hidden=32,
+    components=5,
+    anchored=5,
+    depths=(2, 2, 3, 3, 2, 2),
+    strides=(4, 4, 2, 2, 2, 2),
+    coarsest=PixelCnnConfig(side_bits=3, planes=3, width=32, layers=4, components=5, anchored=3),
 )
 
 
@@ -93,9 +101,11 @@ RECIPES: dict[str, Recipe] = {
     ),
     "pixelcnn-32": Recipe("32", 8, _COLOUR, _schedules(5000), 16),
     "pixelcnn-32-5bit": Recipe("32", 5, _COLOUR, _schedules(2500, rate=5e-3), 16),
-    "pixelpyramids": Recipe("64", 8, _PYRAMID, _schedules(3000, 2500, 2000, 2000, 1500, 1500, rate=6e-3), 8),
+    "pixelpyramids": Recipe(
+        "64", 8, _PYRAMID, _schedules(3000, 2500, 2000, 2000, 1500, 1500, 4000, rate=6e-3), 8
+    ),
     "pixelpyramids-5bit": Recipe(
-        "64", 5, _PYRAMID, _schedules(1500, 1200, 1000, 1000, 800, 800, rate=6e-3), 8
+        "64", 5, _PYRAMID, _schedules(1500, 1200, 1000, 1000, 800, 800, 4000, rate=6e-3), 8
     ),
 }
 
@@ -151,10 +161,24 @@ def _cut(
     rng = np.random.default_rng((seed, number, step))
     if isinstance(config, PixelCnnConfig):
         return pixel_batch(random_crops(shots, side, count, rng, bits), bits)
+    if number == len(config.networks):
+        return coarsest_batch(shots, config, count, rng, bits)
     # The networks that serve all coarser levels see some of these.
     coarser = number >= len(config.depths) - 2 and rng.random() < COARSER
     cut = random_crops(shots, side << number // 2, count * (4 if coarser else 1), rng, bits)
     return level_batch(cut, number + 2 * coarser, config.networks[number], bits)
+
+
+def coarsest_batch(
+    shots: Sequence[Pixels], config: PyramidConfig, count: int, rng: np.random.Generator, bits: int
+) -> PixelBatch:
+    """Coarsest images of pyramids of every height, `count` of each."""
+    side = 1 << config.coarsest.side_bits
+    found = []
+    for apart in APART:
+        large = [shot for shot in shots if min(shot.shape[:2]) >= side * apart]
+        found.append(random_crops(large, side * apart, count, rng, bits)[:, ::apart, ::apart])
+    return pixel_batch(np.concatenate(found), bits)
 
 
 def pixels_of(
@@ -168,6 +192,10 @@ def pixels_of(
 
 def held_out(recipe: Recipe, folder: Path, number: int) -> Iterator[PixelBatch | LevelBatch]:
     """Batches of validation images, with their labels, for a network of the recipe."""
+    if isinstance(recipe.config, PyramidConfig) and number == len(recipe.config.networks):
+        shots = photographs(folder / "train", "validation")
+        yield coarsest_batch(shots, recipe.config, 40, np.random.default_rng(0), recipe.bits)
+        return
     if isinstance(recipe.config, PyramidConfig):
         images = load("128", folder, recipe.bits, "validation").images[:MOST_HELD_OUT]
         for first in range(0, len(images), 20):
@@ -187,13 +215,8 @@ def train(name: str, number: int, folder: Path, output: Path, *, max_steps: int 
     recipe = RECIPES[name]
     batches, told = training_batches(recipe, folder, number)
     config = recipe.config
-    net = (
-        PixelCnnNet(config, recipe.bits)
-        if isinstance(config, PixelCnnConfig)
-        else LevelNet(config.networks[number], recipe.bits)
-    )
     return learn(
-        net,
+        networks(recipe)[number],
         recipe.schedules[number],
         batches,
         list(held_out(recipe, folder, number)),
@@ -206,16 +229,18 @@ def train(name: str, number: int, folder: Path, output: Path, *, max_steps: int 
 
 def trained(name: str, runs: Path) -> list[Any]:
     """The averaged networks of a model of `RECIPES`, as they were before rounding."""
-    recipe = RECIPES[name]
-    states = [checkpoint.read(path).network for path in checkpoints(name, runs)]
-    if isinstance(recipe.config, PixelCnnConfig):
-        net = PixelCnnNet(recipe.config, recipe.bits)
-        net.load_state_dict(states[0])
-        return [net]
-    levels = [LevelNet(config, recipe.bits) for config in recipe.config.networks]
-    for level, state in zip(levels, states, strict=True):
-        level.load_state_dict(state)
-    return levels
+    found = networks(RECIPES[name])
+    for net, path in zip(found, checkpoints(name, runs), strict=True):
+        net.load_state_dict(checkpoint.read(path).network)
+    return found
+
+
+def networks(recipe: Recipe) -> list[Any]:
+    """The networks of a model before training, in the order of its schedules."""
+    config, bits = recipe.config, recipe.bits
+    if isinstance(config, PixelCnnConfig):
+        return [PixelCnnNet(config, bits)]
+    return [*(LevelNet(level, bits) for level in config.networks), PixelCnnNet(config.coarsest, bits)]
 
 
 def checkpoints(name: str, runs: Path) -> list[Path]:
@@ -233,7 +258,7 @@ def export(name: str, folder: Path, runs: Path, models: Path) -> Path:
     }
     first = first_pixel(recipe, folder)
     if isinstance(recipe.config, PyramidConfig):
-        tensors = level_tensors(recipe.config, nets, first)
+        tensors = level_tensors(recipe.config, nets[:-1], nets[-1], first)
         architecture = pixelpyramids.ARCHITECTURE
     else:
         tensors, architecture = model_tensors(nets[0], first), pixelcnn.ARCHITECTURE

@@ -39,7 +39,7 @@ from ppyr.decoding import decode
 from ppyr.geometry import coarsest_shape, shapes
 from ppyr.models import checkpoint, predictor, registry
 from ppyr.models.family import Distributions, LikelihoodModel
-from ppyr.models.pixelcnn.learning import PixelCnnNet
+from ppyr.models.pixelcnn.learning import PixelCnnNet, pixel_batch
 from ppyr.models.pixelcnn.network import PixelCnnConfig
 from ppyr.models.pixelpyramids.learning import level_batch
 from ppyr.models.pixelpyramids.network import PyramidConfig
@@ -187,7 +187,10 @@ def float_bits(row: Row, images: Sequence[Pixels], labels: Sequence[int | None],
                 net: PixelCnnNet = nets[0]
                 total += float(net(pixels_of(batch, row.bits, known, config)).sum())
                 continue
-            levels = shapes(batch.shape[1], batch.shape[2])
+            levels = shapes(batch.shape[1], batch.shape[2], config.coarsest.side_bits)
+            step = 1 << len(levels) // 2
+            coarsest = pixel_batch(np.ascontiguousarray(batch[:, ::step, ::step]), row.bits)
+            total += float(nets[-1](coarsest).sum())
             for distance, level in enumerate(reversed(levels)):
                 number = config.network(distance)
                 if 0 not in level.fine:
@@ -282,10 +285,9 @@ def sizes(row: Row, image: Pixels, runs: Path) -> dict[str, Any]:
             "macs_per_pixel": macs_per_pixel(config, height, width),
             "steps": sequential_steps(config, height, width),
         }
-    specs = {name: spec for name, spec in config.specs().items() if not name.startswith("encoder")}
     return told | {
         "parameters": sum(spec.parameters for spec in config.specs().values()),
-        "macs_per_pixel": float(sum(spec.weights for spec in specs.values())),
+        "macs_per_pixel": float(config.weights),
         "steps": width + config.slope * (height - 1) + config.ahead[0],
     }
 

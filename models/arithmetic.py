@@ -6,7 +6,7 @@ the zero point 128, *rectified* ones are in units of 1/32; a *head* says wide in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
@@ -158,27 +158,29 @@ def tapped(x: ByteArray, offsets: Offsets) -> ByteArray:
     return np.concatenate(shifted, axis=2)
 
 
-def layers_of(weights: Weights, specs: Mapping[str, LayerSpec]) -> dict[str, Layer]:
-    """The layers of a network by name.
+def layers_of(weights: Weights, specs: Mapping[str, LayerSpec], prefix: str = "") -> dict[str, Layer]:
+    """The layers of a network by name; its tensors' names begin with `prefix`.
 
     Raises:
         ModelError: one is missing or breaks the rules of exact inference.
     """
-    return {name: spec.layer(weights, name) for name, spec in specs.items()}
+    return {name: spec.layer(weights, prefix + name) for name, spec in specs.items()}
 
 
-def prepared(weights: Weights, specs: Mapping[str, LayerSpec], runner: Backend) -> dict[str, Any]:
+def prepared(
+    weights: Weights, specs: Mapping[str, LayerSpec], prefix: str, runner: Backend
+) -> dict[str, Any]:
     """The same, prepared for a backend."""
-    return {name: runner.prepare(layer) for name, layer in layers_of(weights, specs).items()}
+    return {name: runner.prepare(layer) for name, layer in layers_of(weights, specs, prefix).items()}
 
 
-def settings_of(tensors: Tensors) -> npt.NDArray[np.int32]:
-    """The numbers that a network's sizes follow from, the tensor `SETTINGS`.
+def settings_of(tensors: Tensors, prefix: str = "") -> npt.NDArray[np.int32]:
+    """The numbers that a network's sizes follow from, the tensor `SETTINGS` after the prefix of its names.
 
     Raises:
         ModelError: there is no such tensor.
     """
-    found = tensors.get(SETTINGS, np.zeros(0))
+    found = tensors.get(prefix + SETTINGS, np.zeros(0))
     if found.dtype != np.int32 or found.ndim != 1:
         raise ModelError(
             f"the model's settings are {found.dtype} {found.shape}: get or export the model again",
@@ -188,8 +190,10 @@ def settings_of(tensors: Tensors) -> npt.NDArray[np.int32]:
     return found.astype(np.int32, copy=False)
 
 
-def check_tensors(tensors: Tensors, specs: Mapping[str, LayerSpec], planes: int) -> None:
-    """Refuse tensors that are not those of these layers, `SETTINGS`, and `FIRST_PIXEL`, (planes,).
+def check_tensors(
+    tensors: Tensors, specs: Mapping[str, LayerSpec], planes: int, settings: Collection[str] = (SETTINGS,)
+) -> None:
+    """Refuse tensors that are not those of these layers, of these settings, and `FIRST_PIXEL`, (planes,).
 
     Raises:
         ModelError: one is missing, is one too many, or is of another type or shape.
@@ -199,7 +203,7 @@ def check_tensors(tensors: Tensors, specs: Mapping[str, LayerSpec], planes: int)
         wanted[f"{name}.weight"] = weight_type(spec.size), (spec.outputs, spec.inputs, spec.size, spec.size)
         wanted[f"{name}.bias"] = np.int32, (spec.outputs,)
         wanted[f"{name}.shift"] = np.int8, (spec.outputs,)
-    for name in sorted(wanted.keys() | tensors.keys() - {SETTINGS}):
+    for name in sorted(wanted.keys() | tensors.keys() - {*settings}):
         expected, found = ("nothing" if name not in wanted else _described(*wanted[name])), "missing"
         if name in tensors:
             found = _described(tensors[name].dtype.type, tensors[name].shape)

@@ -410,11 +410,13 @@ def unit_decoder(model: ModelFile, coded: Coded) -> DecodeUnit:
         require(coded.tile == coded.coarsest == pixelcnn.side_bits, "tiles and coarsest images")
         require(coded.bits <= 8 and not coded.changes, "narrow samples, no changes")
         return partial(pixelcnn_unit, pixelcnn, pixelcnn.given(coded.condition), coded.bits)
-    require(coded.coarsest == 0 and not coded.condition, "no coarsest images, no condition")
+    require(not coded.condition, "no condition")
     if model.architecture == "ppyr-pixelpyramids-1":
+        pyramids = PixelPyramids(model.tensors)
+        require(coded.coarsest == pyramids.coarsest.side_bits, "coarsest images")
         require(coded.bits <= 8 and not coded.changes, "narrow samples, no changes")
-        return partial(pixelpyramids_unit, PixelPyramids(model.tensors), coded.bits)
-    require(model.architecture == "ppyr-stages-3", "architecture")
+        return partial(pixelpyramids_unit, pyramids, coded.bits)
+    require(model.architecture == "ppyr-stages-3" and coded.coarsest == 0, "architecture, coarsest images")
     stages = Model(model.tensors)
     if coded.changes:
         stages.change(coded.changes)
@@ -441,7 +443,15 @@ def pixelcnn_unit(
 def pixelpyramids_unit(
     model: PixelPyramids, bits: int, pixel: Array, h: int, w: int, streams: list[bytes]
 ) -> Unit:
-    image, information = pixel.reshape(-1, 1, 1), 0
+    if len(streams) == 0:
+        return Unit(pixel.reshape(1, 1, -1), 0, [])
+    first, *streams = streams
+    halved, stream = len(streams) // 2, Stream.begin(first)
+    image = model.coarsest.decode(
+        pixel, -(-h >> halved), -(-w >> halved), bits, np.zeros(0, np.int64), partial(stream.mixtures, bits)
+    )
+    stream.end()
+    information = stream.information
     for d, data in zip(reversed(range(len(streams))), streams, strict=True):
         whole = np.zeros((len(pixel), -(-h >> d // 2), -(-w >> (d + 1) // 2)), np.int64)
         coarse, fine = (whole[:, n::2] if d % 2 else whole[:, :, n::2] for n in (0, 1))

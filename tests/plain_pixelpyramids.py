@@ -18,9 +18,11 @@ from tests.plain_layers import (
     join,
     layer,
     pool,
+    require,
     right,
     signed,
 )
+from tests.plain_pixelcnn import PixelCnn
 
 TWO = [(0, 0), (1, 1), (0, 1), (1, 0)]
 ORDER = {
@@ -39,6 +41,9 @@ class PixelPyramids:
         self.n = len(levels) // 2
         self.depth, self.stride = levels[: self.n], levels[self.n :]
         self.head = Head(3, components, anchored)
+        own = {name.removeprefix("coarsest."): tensors[name] for name in tensors if name[:9] == "coarsest."}
+        self.coarsest = PixelCnn(own)
+        require(self.coarsest.planes == 3 and len(self.coarsest.given(b"")) == 0, "coarsest.settings")
 
     def level(self, d: int, coarse: Array, h: int, w: int, bits: int, read: Read) -> Array:
         """The pixels (c, h, w) of the fine image of a level, d from the finest one, of a coarse (c, H, W)."""

@@ -27,7 +27,7 @@ _CONFIGS = {
     "colours": PixelCnnConfig(4, 3, 6, 2, 1, 3, 3),
     "autoencoder": PixelCnnConfig(4, 1, 6, 2, 1, 3, 1, classes=CLASSES, code=4, code_side=8),
 }
-_PYRAMID = PyramidConfig(6, 8, 3, 2, (1, 1, 1, 1), (4, 2, 2, 2))
+_PYRAMID = PyramidConfig(6, 8, 3, 2, (1, 1, 1, 1), (4, 2, 2, 2), PixelCnnConfig(2, 3, 6, 2, 1, 3, 3))
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +42,7 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             tensors = pixelcnn_tensors(PixelCnnNet(config, 8), first[: config.planes])
             modelfile.write(Weights(tensors, {}, pixelcnn.ARCHITECTURE), folder, name)
         levels = [LevelNet(config, 8) for config in _PYRAMID.networks]
-        tensors = pyramid_tensors(_PYRAMID, levels, first)
+        tensors = pyramid_tensors(_PYRAMID, levels, PixelCnnNet(_PYRAMID.coarsest, 8), first)
         modelfile.write(Weights(tensors, {}, pixelpyramids.ARCHITECTURE), folder, "pyramids")
     modelfile.write(random_weights(), folder, "stages")
 

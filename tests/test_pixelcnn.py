@@ -172,7 +172,7 @@ def test_colours_need_a_network_that_sees_them() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"side_bits": 3},
+        {"side_bits": 0},
         {"planes": 2},
         {"width": 0},
         {"layers": 65},

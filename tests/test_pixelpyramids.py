@@ -16,7 +16,7 @@ from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
 from ppyr.bitstream.mixtures import Mixtures
 from ppyr.bitstream.tables import TableSet
 from ppyr.errors import ConfigurationError, FormatError, ModelError
-from ppyr.geometry import shapes
+from ppyr.geometry import coarsest_shape, shapes
 from ppyr.models.backends import Tensor as Map
 from ppyr.models.backends import backend
 from ppyr.models.backends.reference import Reference
@@ -24,6 +24,8 @@ from ppyr.models.depth import BYTES
 from ppyr.models.differentiable import Differentiable
 from ppyr.models.gates import STATE_BITS, STREAM_BITS
 from ppyr.models.integer import Layer
+from ppyr.models.pixelcnn.learning import PixelCnnNet
+from ppyr.models.pixelcnn.network import PixelCnnConfig
 from ppyr.models.pixelpyramids.coding import PixelPyramids, StepPrediction, check
 from ppyr.models.pixelpyramids.learning import LevelNet, level_batch, model_tensors
 from ppyr.models.pixelpyramids.network import PyramidConfig
@@ -37,7 +39,15 @@ from .some_backends import HERE
 Pixels = npt.NDArray[np.uint8]
 
 FIRST = np.full(3, 128, np.uint8)
-TINY = PyramidConfig(width=4, hidden=6, components=3, anchored=2, depths=(2, 1, 1, 1), strides=(4, 2, 2, 1))
+TINY = PyramidConfig(
+    width=4,
+    hidden=6,
+    components=3,
+    anchored=2,
+    depths=(2, 1, 1, 1),
+    strides=(4, 2, 2, 1),
+    coarsest=PixelCnnConfig(2, 3, width=6, layers=2, components=3, anchored=3),
+)
 NO_TABLES = TableSet(np.empty((0, 256), np.uint32))
 IMAGES = [(8, (16, 24, 3)), (5, (16, 24, 1)), (8, (9, 7, 3)), (8, (1, 1, 3)), (8, (1, 6, 1)), (5, (5, 1, 3))]
 
@@ -72,8 +82,16 @@ def nets(bits: int) -> list[LevelNet]:
     return found
 
 
+@cache
+def weights(bits: int) -> Weights:
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(bits)
+        coarsest = PixelCnnNet(TINY.coarsest, bits)
+    return Weights(model_tensors(TINY, nets(bits), coarsest, FIRST), {})
+
+
 def model(bits: int, name: str = "torch") -> PixelPyramids:
-    return PixelPyramids(Weights(model_tensors(TINY, nets(bits), FIRST), {}), backend(name))
+    return PixelPyramids(weights(bits), backend(name))
 
 
 def picture(bits: int, shape: tuple[int, int, int]) -> Pixels:
@@ -82,9 +100,12 @@ def picture(bits: int, shape: tuple[int, int, int]) -> Pixels:
 
 
 def encoded(coder: PixelPyramids, image: Pixels, bits: int) -> bytes:
-    coarse, fines = build(image, 8)
-    levels = shapes(*image.shape[:2])
+    coarse, fines = build(image, 8, coder.coarsest_bits)
+    levels = shapes(image.shape[0], image.shape[1], coder.coarsest_bits)
     stream, predictor = StreamEncoder(NO_TABLES), coder.predictor(len(levels), bits, BYTES, b"")
+    for front in predictor.coarsest(coarse, known=True):
+        for channel in front.channels:
+            stream.put_mixtures(coarse[front.rows, front.columns, channel], front.distribution(channel))
     for level, fine in zip(levels, fines, strict=True):
         for step in predictor.level(level.axis, coarse, fine):
             for channel in step.channels:
@@ -95,10 +116,15 @@ def encoded(coder: PixelPyramids, image: Pixels, bits: int) -> bytes:
 
 
 def decoded(
-    coder: PixelPyramids, data: bytes, coarse: Pixels, shape: tuple[int, int, int], bits: int
+    coder: PixelPyramids, data: bytes, first: Pixels, shape: tuple[int, int, int], bits: int
 ) -> Pixels:
-    levels = shapes(*shape[:2])
+    levels = shapes(*shape[:2], coder.coarsest_bits)
     stream, predictor = StreamDecoder(NO_TABLES, data), coder.predictor(len(levels), bits, BYTES, b"")
+    coarse = np.zeros((*coarsest_shape(*shape[:2], coder.coarsest_bits), shape[2]), np.uint8)
+    coarse[:1, :1] = first
+    for front in predictor.coarsest(coarse, known=False):
+        for channel in front.channels:
+            coarse[front.rows, front.columns, channel] = stream.get_mixtures(front.distribution(channel))
     for level in levels:
         fine = np.zeros((*level.fine, shape[2]), np.uint8)
         for step in predictor.level(level.axis, coarse, fine):
@@ -215,8 +241,8 @@ def test_the_number_of_steps_is_logarithmic() -> None:
 
 
 def test_published_sizes() -> None:
-    assert parameters(PUBLISHED) == 163_593_888
-    assert macs_per_pixel(PUBLISHED, 256, 256) * 256 * 256 == 195_942_040_320
+    assert parameters(PUBLISHED) == 165_494_552
+    assert macs_per_pixel(PUBLISHED, 256, 256) * 256 * 256 == 195_935_085_568
     specs = PUBLISHED.networks[0].specs()
     assert (specs["down_4_1"].outputs, specs["up_0_1"].outputs) == (1024, 64)
     assert (specs["lstm_0"].inputs, specs["lstm_0"].outputs) == (64 + 6 + 128, 512)
@@ -236,7 +262,7 @@ class Meter(Reference):
 @pytest.mark.parametrize("shape", [(16, 16, 3), (9, 7, 3)])
 def test_what_is_counted_is_what_is_computed(shape: tuple[int, int, int]) -> None:
     meter = Meter()
-    encoded(PixelPyramids(Weights(model_tensors(TINY, nets(8), FIRST), {}), meter), picture(8, shape), 8)
+    encoded(PixelPyramids(weights(8), meter), picture(8, shape), 8)
     assert macs_per_pixel(TINY, *shape[:2]) * (shape[0] * shape[1]) == meter.macs
 
 
@@ -259,10 +285,11 @@ def test_networks_learn() -> None:
 
 
 def test_settings_tell_the_sizes() -> None:
-    assert PyramidConfig.of(PUBLISHED.settings) == PUBLISHED
+    coarsest = PUBLISHED.coarsest.settings
+    assert PyramidConfig.of(PUBLISHED.settings, coarsest) == PUBLISHED
     for settings in (TINY.settings[:-1], TINY.settings[:6], TINY.settings[np.newaxis]):
         with pytest.raises(ModelError, match=r"export the model again|networks"):
-            PyramidConfig.of(settings)
+            PyramidConfig.of(settings, coarsest)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +302,8 @@ def test_settings_tell_the_sizes() -> None:
         {"depths": (1, 1, 5, 1)},
         {"strides": (3, 2, 2, 2)},
         {"depths": (1, 1, 1)},
+        {"coarsest": replace(TINY.coarsest, planes=1)},
+        {"coarsest": replace(TINY.coarsest, classes=2)},
     ],
 )
 def test_sizes_out_of_range_are_refused(sizes: dict[str, object]) -> None:
@@ -284,7 +313,7 @@ def test_sizes_out_of_range_are_refused(sizes: dict[str, object]) -> None:
 
 def changed_tensors(**others: npt.NDArray[np.generic] | None) -> dict[str, npt.NDArray[np.generic]]:
     """Those of a model with some in place of others, or without them."""
-    found = model_tensors(TINY, nets(8), FIRST) | others
+    found = weights(8).tensors | others
     return {name: tensor for name, tensor in found.items() if tensor is not None}
 
 
@@ -309,6 +338,9 @@ def changed_tensors(**others: npt.NDArray[np.generic] | None) -> dict[str, npt.N
             r"level_0\.down_0_0\.bias of the model is int32 .*, where int32 \(64,\) belongs",
         ),
         ({"settings": None}, "settings are float64"),
+        ({"coarsest.settings": None}, "settings are float64"),
+        ({"coarsest.head.shift": None}, r"coarsest\.head\.shift of the model is missing"),
+        ({"level_0.settings": np.zeros(3, np.int32)}, "where nothing belongs"),
     ],
 )
 def test_other_tensors_are_refused(others: dict[str, npt.NDArray[np.generic] | None], message: str) -> None:

@@ -22,7 +22,7 @@ from ppyr.models.integer import weight_type
 from ppyr.models.pixelcnn.model import PixelCnn, check
 from ppyr.models.pixelcnn.network import PixelCnnConfig
 from ppyr.models.pixelpyramids.coding import PixelPyramids
-from ppyr.models.pixelpyramids.network import PyramidConfig, name_of
+from ppyr.models.pixelpyramids.network import PyramidConfig
 from ppyr.models.weights import Tensors, Weights
 from ppyr.picture import Picture
 from ppyr.pyramid import build, merge
@@ -37,9 +37,15 @@ COLOUR = replace(GRAY, planes=3, layers=2, anchored=2)
 LABELLED = replace(GRAY, classes=3, dilations=2)
 CODED = replace(COLOUR, classes=2, code=4, code_side=8)
 PYRAMID = PyramidConfig(
-    width=3, hidden=4, components=2, anchored=1, depths=(2, 1, 2, 1), strides=(4, 2, 1, 2)
+    width=3,
+    hidden=4,
+    components=2,
+    anchored=1,
+    depths=(2, 1, 2, 1),
+    strides=(4, 2, 1, 2),
+    coarsest=replace(COLOUR, side_bits=2),
 )
-ODD = replace(PYRAMID, depths=(1, 3, 1), strides=(2, 2, 4))
+ODD = replace(PYRAMID, depths=(1, 3, 1), strides=(2, 2, 4), coarsest=replace(COLOUR, side_bits=1, layers=3))
 
 
 def loud(specs: dict[str, LayerSpec], rng: np.random.Generator) -> Tensors:
@@ -64,9 +70,8 @@ def pixelcnn(config: PixelCnnConfig) -> Weights:
 
 def pyramids(config: PyramidConfig) -> Weights:
     rng = np.random.default_rng(2)
-    tensors: Tensors = {"settings": config.settings, "first": np.zeros(3, np.uint8)}
-    for number, network in enumerate(config.networks):
-        tensors |= loud({f"{name_of(number)}.{n}": spec for n, spec in network.specs().items()}, rng)
+    settings: Tensors = {"settings": config.settings, "coarsest.settings": config.coarsest.settings}
+    tensors = settings | {"first": np.zeros(3, np.uint8)} | loud(config.specs(), rng)
     return Weights(tensors, {}, "ppyr-pixelpyramids-1")
 
 
@@ -181,6 +186,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         (pixelcnn(CODED), 7, (8, 8, 1), 1),
         (pyramids(PYRAMID), 8, (7, 17, 4), None),
         (pyramids(ODD), 6, (11, 9, 1), None),
+        (pyramids(PYRAMID), 8, (4, 3, 3), None),
     ],
 )
 def test_files(
@@ -213,3 +219,10 @@ def test_what_an_image_is_given_with_is_said_in_one_way() -> None:
 def test_no_file_stores_a_map() -> None:
     with pytest.raises(ModelError, match="a map of 2 channels, which no file stores"):
         check(pixelcnn(replace(GRAY, map_channels=2)).tensors)
+
+
+def test_images_that_are_smaller_than_any_tile_are_no_model_of_their_own() -> None:
+    with pytest.raises(
+        ModelError, match="images of 8 pixels a side: export one for the sides of tiles, 16 to"
+    ):
+        check(pixelcnn(replace(GRAY, side_bits=3)).tensors)

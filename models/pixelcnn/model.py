@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from ppyr.bitstream.container import TILE_BITS
 from ppyr.bitstream.tables import ALPHABET
 from ppyr.errors import ConfigurationError, FormatError, ModelError, UnsupportedImageError
 from ppyr.models.arithmetic import FIRST_PIXEL, Exact, check_tensors, layers_of, settings_of
@@ -34,7 +35,8 @@ def check(tensors: Tensors) -> None:
     """Refuse tensors that are not those of a PixelCNN.
 
     Raises:
-        ModelError: images are given with a map; see also `arithmetic.check_tensors`, `PixelCnnConfig.of`.
+        ModelError: images are given with a map, or are smaller than any tile; see also
+            `arithmetic.check_tensors`, `PixelCnnConfig.of`.
     """
     config = PixelCnnConfig.of(settings_of(tensors))
     if config.map_channels:
@@ -43,6 +45,13 @@ def check(tensors: Tensors) -> None:
             "stores: export a model without one",
             expected=0,
             found=config.map_channels,
+        )
+    if not TILE_BITS[0] <= config.side_bits <= TILE_BITS[1]:
+        raise ModelError(
+            f"the model codes images of {1 << config.side_bits} pixels a side: export one for the sides of "
+            f"tiles, {1 << TILE_BITS[0]} to {1 << TILE_BITS[1]}",
+            expected=TILE_BITS,
+            found=config.side_bits,
         )
     check_tensors(tensors, config.specs(), config.planes)
 

@@ -37,7 +37,7 @@ class PixelCnnConfig:
     """Sizes of a gated PixelCNN.
 
     Attributes:
-        side_bits: images of at most 2^side_bits pixels a side are coded, 4..10.
+        side_bits: images of at most 2^side_bits pixels a side are coded, 1..10.
         planes: channels that it sees of a pixel, 1 or 3.
         width: channels of the stacks.
         layers: of the stacks.
@@ -68,7 +68,7 @@ class PixelCnnConfig:
 
     def __post_init__(self) -> None:
         limits = {
-            "side_bits": (4, 10),
+            "side_bits": (1, 10),
             "width": (1, 256),
             "layers": (1, 64),
             "dilations": (1, 5),
@@ -179,6 +179,11 @@ class PixelCnnConfig:
         found["last"] = LayerSpec(width, 2 * width, gives=Kind.RECTIFIED)
         found["head"] = LayerSpec(2 * width, self.head.outputs, takes=Kind.RECTIFIED, gives=Kind.HEAD)
         return found
+
+    @property
+    def weights(self) -> int:
+        """Weights that each pixel is multiplied with: all but the encoder's."""
+        return sum(spec.weights for name, spec in self.specs().items() if not name.startswith("encoder"))
 
     def encode(self, arithmetic: Arithmetic[Map], pixels: Map) -> Map:
         """The code (1, 1, code) of an image from what is seen of its pixels.

@@ -7,7 +7,6 @@ and fills in each step's pixels before it asks for the next.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Never
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +14,26 @@ import numpy.typing as npt
 from ppyr.bitstream.mixtures import Mixtures
 from ppyr.bitstream.tables import ALPHABET
 from ppyr.errors import ConfigurationError, FormatError
-from ppyr.models.arithmetic import FIRST_PIXEL, Exact, check_tensors, prepared, settings_of
+from ppyr.models.arithmetic import (
+    FIRST_PIXEL,
+    SETTINGS,
+    Exact,
+    check_tensors,
+    layers_of,
+    prepared,
+    settings_of,
+)
 from ppyr.models.backends import Backend, Tensor
 from ppyr.models.depth import Depth
-from ppyr.models.features import ZERO_POINT, Integers
+from ppyr.models.features import ZERO_POINT, ByteArray, Integers
 from ppyr.models.grid import MEAN_BITS
 from ppyr.models.mixture import MixtureHead
+from ppyr.models.pixelcnn.coding import Front, PixelCnnCoder
 from ppyr.models.prediction import Samples
 from ppyr.models.weights import Tensors, Weights
 
 from .features import anchors, coarse_map, look, planes_of
-from .network import PLANES, SEEN, LevelConfig, PyramidConfig, name_of
+from .network import COARSEST, PLANES, SEEN, LevelConfig, PyramidConfig, name_of
 
 
 class StepPrediction:
@@ -77,9 +85,9 @@ class PyramidPredictor:
     def __init__(self, model: PixelPyramids, levels: int, bits: int) -> None:
         self._model, self._left, self._bits = model, levels, bits
 
-    def coarsest(self, image: Samples, known: bool) -> Iterator[Never]:  # noqa: ARG002
-        """Nothing: coarsest images are single pixels."""
-        return iter(())
+    def coarsest(self, image: ByteArray, known: bool) -> Iterator[Front]:
+        """All pixels of the image but the first; see `PixelCnnCoder.fronts`."""
+        return self._model.coarsest.fronts(image, self._bits, known=known)
 
     def level(self, axis: int, coarse: Samples, fine: Samples) -> Iterator[StepPrediction]:
         """The steps of the next level.
@@ -119,24 +127,31 @@ class PixelPyramids:
         backend: what they are computed by.
         frequencies: of shared tables, (0, 256): all distributions are mixtures.
         config: their sizes.
+        coarsest: codes coarsest images.
 
     Raises:
         ModelError: a tensor is missing or breaks the rules of exact inference.
     """
 
     narrow_only = True
-    #: All levels are coded, down to a single pixel, of tiles of any size.
-    coarsest_bits = 0
+    #: Tiles may be of any size.
     tile_bits: int | None = None
 
     def __init__(self, source: Weights, runner: Backend) -> None:
         self.id, self.source, self.backend = source.id, source, runner
         self.frequencies = np.empty((0, ALPHABET), np.uint32)
-        self.config = PyramidConfig.of(settings_of(source.tensors))
+        self.config = _config(source.tensors)
         self._networks = [
-            (network, Exact(_layers(source, f"{name_of(number)}.", network, runner), runner))
+            (network, Exact(prepared(source, network.specs(), f"{name_of(number)}.", runner), runner))
             for number, network in enumerate(self.config.networks)
         ]
+        layers = layers_of(source, self.config.coarsest.specs(), COARSEST)
+        self.coarsest = PixelCnnCoder(self.config.coarsest, layers, runner)
+
+    @property
+    def coarsest_bits(self) -> int:
+        """See `LikelihoodModel`."""
+        return self.config.coarsest.side_bits
 
     def network(self, distance: int) -> tuple[LevelConfig, Exact]:
         """The network of a level, by its distance from the finest one, and what it is computed with."""
@@ -187,16 +202,8 @@ def check(tensors: Tensors) -> None:
     Raises:
         ModelError: see `arithmetic.check_tensors`, `PyramidConfig.of`.
     """
-    config = PyramidConfig.of(settings_of(tensors))
-    specs = {
-        f"{name_of(number)}.{name}": spec
-        for number, network in enumerate(config.networks)
-        for name, spec in network.specs().items()
-    }
-    check_tensors(tensors, specs, PLANES)
+    check_tensors(tensors, _config(tensors).specs(), PLANES, (SETTINGS, COARSEST + SETTINGS))
 
 
-def _layers(source: Weights, prefix: str, network: LevelConfig, runner: Backend) -> dict[str, Any]:
-    """The layers of a network by name, prepared."""
-    specs = {prefix + name: spec for name, spec in network.specs().items()}
-    return {name.removeprefix(prefix): layer for name, layer in prepared(source, specs, runner).items()}
+def _config(tensors: Tensors) -> PyramidConfig:
+    return PyramidConfig.of(settings_of(tensors), settings_of(tensors, COARSEST))

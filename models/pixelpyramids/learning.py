@@ -16,11 +16,12 @@ from ppyr.models.differentiable import Differentiable, exported
 from ppyr.models.features import ZERO_POINT, ByteArray
 from ppyr.models.grid import MEAN_BITS
 from ppyr.models.mixture_likelihood import first_biases, mixture_bits, steps_of
+from ppyr.models.pixelcnn.learning import PixelCnnNet
 from ppyr.models.quantization import STREAM_BITS
 from ppyr.models.weights import Tensors
 
 from .features import anchors, coarse_map, look, planes_of
-from .network import SEEN, LevelConfig, PyramidConfig, name_of
+from .network import COARSEST, SEEN, LevelConfig, PyramidConfig, name_of
 
 
 class LevelBatch(NamedTuple):
@@ -110,12 +111,17 @@ class LevelNet(nn.Module):
         return found[:, : batch.samples.shape[1]]
 
 
-def model_tensors(config: PyramidConfig, nets: Sequence[LevelNet], first: npt.NDArray[np.uint8]) -> Tensors:
-    """The integers of a model, of one network for each of `PyramidConfig.networks`.
+def model_tensors(
+    config: PyramidConfig, nets: Sequence[LevelNet], coarsest: PixelCnnNet, first: npt.NDArray[np.uint8]
+) -> Tensors:
+    """The integers of a model, of a network for each of `PyramidConfig.networks` and the coarsest image's.
 
     `first` is the pixel that images begin with which it draws, (3,).
     """
     found: Tensors = {SETTINGS: config.settings, FIRST_PIXEL: first}
+    found[COARSEST + SETTINGS] = config.coarsest.settings
+    layers = exported(coarsest.layers, config.coarsest.head.bits)
+    found |= {COARSEST + name: tensor for name, tensor in layers.items()}
     for number, net in enumerate(nets):
         layers = exported(net.layers, config.head.bits)
         found |= {f"{name_of(number)}.{name}": tensor for name, tensor in layers.items()}

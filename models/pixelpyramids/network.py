@@ -10,7 +10,7 @@ before, and says the mixtures of its own pixels, all at once::
     image s - 1 ----> LSTM --1x1--1x1--> mixtures of image s
 
 Pixels themselves are predicted, by means that count from an anchor, and not modular differences, whose
-distribution is torn apart where they wrap.
+distribution is torn apart where they wrap. The coarsest image is left to a gated PixelCNN.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ import numpy.typing as npt
 from ppyr.errors import ModelError
 from ppyr.models.arithmetic import Arithmetic, Kind, LayerSpec, Map
 from ppyr.models.mixture import MixtureHead
+from ppyr.models.pixelcnn.network import PixelCnnConfig
 from ppyr.models.steps import SUBLATTICE
 
 PLANES = 3
+_COARSEST = PixelCnnConfig(3, PLANES, width=24, layers=4, components=5)
+#: What the tensors of the coarsest image's network begin with.
+COARSEST = "coarsest."
 #: Channels of what is seen of a coarse pixel, and of a pixel of an earlier subsampled image.
 FEATURES, SEEN = 5 * PLANES, 2 * PLANES
 
@@ -160,6 +164,7 @@ class PyramidConfig:
         width, hidden: see `LevelConfig`.
         components, anchored: see `MixtureHead`.
         depths, strides: see `LevelConfig`, by distance from the finest level.
+        coarsest: the PixelCNN of the coarsest image, of three planes and given nothing.
 
     Raises:
         ModelError: a number is out of range.
@@ -171,6 +176,7 @@ class PyramidConfig:
     anchored: int = 5
     depths: tuple[int, ...] = (2, 2, 2, 2)
     strides: tuple[int, ...] = (4, 4, 2, 2)
+    coarsest: PixelCnnConfig = _COARSEST
 
     def __post_init__(self) -> None:
         limits = {"width": (1, 256), "hidden": (1, 256), "depths": (1, 4), "strides": (1, 4)}
@@ -189,6 +195,12 @@ class PyramidConfig:
                 f"PixelPyramids with {counts[0]} depths and {counts[1]} strides: one of each for 2 to 16 "
                 "networks is possible",
                 found=counts,
+            )
+        if self.coarsest.planes != PLANES or self.coarsest.given:
+            raise ModelError(
+                f"PixelPyramids with a PixelCNN of {self.coarsest.planes} planes that is given "
+                f"{self.coarsest.given} numbers: only one of {PLANES} planes is possible, given nothing",
+                found=self.coarsest,
             )
         _ = self.head
 
@@ -212,13 +224,13 @@ class PyramidConfig:
 
     @property
     def settings(self) -> npt.NDArray[np.int32]:
-        """The numbers in their order, as a model's tensor."""
+        """The numbers in their order but for those of `coarsest`, as a model's tensor."""
         sizes = self.width, self.hidden, self.components, self.anchored
         return np.array([*sizes, *self.depths, *self.strides], np.int32)
 
     @classmethod
-    def of(cls, settings: npt.NDArray[np.int32]) -> PyramidConfig:
-        """The sizes that a model's tensor tells.
+    def of(cls, settings: npt.NDArray[np.int32], coarsest: npt.NDArray[np.int32]) -> PyramidConfig:
+        """The sizes that a model's tensors tell, its own and that of the coarsest image's network.
 
         Raises:
             ModelError: they are none.
@@ -230,7 +242,17 @@ class PyramidConfig:
             )
         width, hidden, components, anchored, *levels = settings.tolist()
         count = len(levels) // 2
-        return cls(width, hidden, components, anchored, tuple(levels[:count]), tuple(levels[count:]))
+        depths, strides = tuple(levels[:count]), tuple(levels[count:])
+        return cls(width, hidden, components, anchored, depths, strides, PixelCnnConfig.of(coarsest))
+
+    def specs(self) -> dict[str, LayerSpec]:
+        """The layers of all networks, by the names that their tensors have in a model."""
+        found = {
+            f"{name_of(number)}.{name}": spec
+            for number, network in enumerate(self.networks)
+            for name, spec in network.specs().items()
+        }
+        return found | {COARSEST + name: spec for name, spec in self.coarsest.specs().items()}
 
 
 def name_of(number: int) -> str:
