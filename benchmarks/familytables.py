@@ -136,6 +136,25 @@ def published(results: Path) -> str:  # noqa: ARG001
     return table(head, rows)
 
 
+def coarsest(results: Path) -> str:
+    """What the coarsest images of files cost under two models."""
+    found = load(results / "coarsest.json")
+    if found is None:
+        return table(("coarsest images",), [])
+    rows = [
+        (
+            "the levels of `default`" if name == "default" else f"the PixelCNN of `{name}`",
+            f"{one['bytes']:,.0f}",
+            f"{one['bits_per_dim']:.3f}",
+            f"{100 * one['bytes'] / found['bytes']:.4f} %",
+            f"{1000 * one['decode_seconds']:.1f}",
+        )
+        for name, one in found["models"].items()
+    ]
+    head = (f"{found['images']} images of {found['set']}", "bytes", "bits/dim", "of the files", "decode, ms")
+    return table(head, rows) + _conditions(results, "coarsest.json")
+
+
 def sampling(results: Path) -> str:
     """Steps and seconds to draw images of growing sides."""
     found = load(results / "sampling.json")

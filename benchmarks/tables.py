@@ -364,6 +364,7 @@ BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
     "docs/datasets.md": {"datasets": datasets},
     "docs/effort.md": {"collections": collections, "efforts": efforts},
     "docs/families.md": {
+        "coarsest": familytables.coarsest,
         "costs": familytables.costs,
         "drawings": familytables.drawings,
         "likelihood": familytables.likelihood,

@@ -222,7 +222,5 @@ def test_no_file_stores_a_map() -> None:
 
 
 def test_images_that_are_smaller_than_any_tile_are_no_model_of_their_own() -> None:
-    with pytest.raises(
-        ModelError, match="images of 8 pixels a side: export one for the sides of tiles, 16 to"
-    ):
+    with pytest.raises(ModelError, match="images of 8 pixels a side: export one for the sides of tiles"):
         check(pixelcnn(replace(GRAY, side_bits=3)).tensors)
