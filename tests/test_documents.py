@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import ppyr
 from benchmarks import density, effort
 from benchmarks.tables import BLOCKS, CODECS, ROOT, fill, filled
 from benchmarks.tables import density as density_tables
@@ -23,8 +24,11 @@ from ppyr.models.search import Search
 from .photograph import crop, squares
 
 COMMANDS = ("README.md", "docs/families.md", "docs/training.md")
+#: Their Python examples follow from each other, and from photo.png and photo.ppyr.
+GUIDES = ("docs/decoder.md", "docs/research.md")
 DOCUMENTS = (
     *COMMANDS,
+    *GUIDES,
     "SECURITY.md",
     "docs/datasets.md",
     "docs/effort.md",
@@ -56,6 +60,17 @@ def test_the_library_example_runs() -> None:
     done = subprocess.run([sys.executable, "-c", example], capture_output=True, check=False, text=True)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("document", GUIDES)
+def test_the_examples_of_guides_run(document: str, tmp_path: Path) -> None:
+    image = crop(48, 40)
+    write_image(image, tmp_path / "photo.png")
+    (tmp_path / "photo.ppyr").write_bytes(ppyr.encode(image, effort=1))
+    words = [sys.executable, "-c", "".join(blocks(document, "python"))]
+    done = subprocess.run(words, capture_output=True, check=False, text=True, cwd=tmp_path)
+    assert done.stderr == ""
+    assert done.stdout
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
