@@ -29,6 +29,7 @@ GUIDES = ("docs/decoder.md", "docs/research.md")
 DOCUMENTS = (
     *COMMANDS,
     *GUIDES,
+    "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/datasets.md",
     "docs/effort.md",
