@@ -36,24 +36,18 @@ def found_sets(results: Path, prefix: str = "") -> dict[str, Any]:
     return {name: result for name, result in found.items() if result}
 
 
-def kodak(results: Path) -> str:
-    """The README's table: Kodak on one thread."""
-    found = load(results / "speed" / "kodak.json")
-    return "" if found is None else _speeds(SETS["kodak"], found, "1", whole=False)
-
-
 def speeds(results: Path) -> str:
     """One table for each set and number of threads."""
     parts = [
-        _speeds(name, found, count, whole=True)
+        _speeds(name, found, count)
         for name, found in found_sets(results).items()
         for count in found["totals"]
     ]
     return "\n".join(parts)
 
 
-def _speeds(name: str, found: Mapping[str, Any], threads: str, *, whole: bool) -> str:
-    """A table of one number of threads; with bytes and MACs if it is the whole one."""
+def _speeds(name: str, found: Mapping[str, Any], threads: str) -> str:
+    """A table of one number of threads."""
     rows = []
     for codec, total in found["totals"][threads].items():
         speed, ratio, macs = (
@@ -62,20 +56,20 @@ def _speeds(name: str, found: Mapping[str, Any], threads: str, *, whole: bool) -
         rows.append(
             (
                 title(codec, found["models"]),
-                *([f"{total['bytes']:,}"] if whole else []),
+                f"{total['bytes']:,}",
                 f"{total['bits_per_dim']:.3f}",
                 *(_number(speed.get(kind)) for kind in KINDS),
                 *(_number(ratio.get(kind)) for kind in KINDS),
-                *(_number(macs.get(kind), 1e9) for kind in DIRECTIONS if whole),
+                *(_number(macs.get(kind), 1e9) for kind in DIRECTIONS),
             )
         )
     head = (
         f"{name}, {_images(found)}, {_threads(threads)}",
-        *(["bytes"] if whole else []),
+        "bytes",
         "bits/dim",
         *(f"{kind}, MB/s" for kind in KINDS.values()),
         *(f"{kind} / e7" for kind in KINDS.values()),
-        *(f"{kind}, GMAC/s" for kind in DIRECTIONS if whole),
+        *(f"{kind}, GMAC/s" for kind in DIRECTIONS),
     )
     return f"{table(head, rows)}\n{_conditions(found)}\n"
 

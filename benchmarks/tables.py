@@ -62,6 +62,36 @@ def _density(title: str, result: Mapping[str, Any]) -> str:
     return f"{_table(head, rows)}\n{conditions}\n"
 
 
+def summary(results: Path) -> str:
+    """bits/dim on the two sets of photographs, and speed on the first in units of JPEG XL's at effort 7."""
+    sets = {name: load(results / "density" / f"{name}.json") for name in ("kodak", "cq100")}
+    speed = load(results / "speed" / "kodak.json")
+    if speed is None or None in sets.values():
+        return _table(("codec",), [])
+    totals = speed["totals"]["1"]
+    unit = totals["jpegxl-7"]["megabytes_per_second"]
+    rows = []
+    for codec, speeds in totals.items():
+        effort = codec.removeprefix("ppyr-")
+        found = [_density_of(one, codec) for one in sets.values()]
+        if None in found:
+            continue
+        name = CODECS.get(codec) or f"**ppyr, effort {effort}**"
+        times = [f"{speeds['megabytes_per_second'][way] / unit[way]:.2g}" for way in ("encode", "decode")]
+        rows.append((name, *(f"{bits:.3f}" for bits in found), *times))
+    head = ("", "Kodak, bits/dim", "CQ100, bits/dim", "encode, x e7", "decode, x e7")
+    return _table(head, rows)
+
+
+def _density_of(result: Mapping[str, Any], codec: str) -> float | None:
+    """bits/dim of a codec, None if it was not measured."""
+    efforts = result["efforts"]
+    peers: Mapping[str, Any] = next(iter(efforts.values()))["totals"]["peers"]
+    ours = {f"ppyr-{number}": effort["totals"] for number, effort in efforts.items()}
+    total = {**peers, **ours}.get(codec)
+    return None if total is None else float(total["bits_per_dim"])
+
+
 def _figures(total: Mapping[str, Any], images: int, reference: int) -> tuple[str, ...]:
     theory = total.get("theoretical_bits_per_dim")
     return (
@@ -360,8 +390,9 @@ def datasets(results: Path) -> str:
 
 
 BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
-    "README.md": {"density": density, "memory": memory_sentence, "speed": speedtables.kodak},
+    "README.md": {"memory": memory_sentence, "summary": summary},
     "docs/datasets.md": {"datasets": datasets},
+    "docs/density.md": {"density": density},
     "docs/effort.md": {"collections": collections, "efforts": efforts},
     "docs/families.md": {
         "coarsest": familytables.coarsest,

@@ -32,6 +32,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/datasets.md",
+    "docs/density.md",
     "docs/effort.md",
     "docs/graphics.md",
     "docs/images.md",
@@ -56,9 +57,10 @@ def test_the_commands_are_understood(document: str) -> None:
         assert cli.parse([word for word in words if word != ">"]).command == words[0]
 
 
-def test_the_library_example_runs() -> None:
-    (example,) = blocks("README.md", "python")
-    done = subprocess.run([sys.executable, "-c", example], capture_output=True, check=False, text=True)
+def test_the_library_examples_run() -> None:
+    begin = "import numpy as np\nimage = np.eye(9, dtype=np.uint8)\n"
+    words = [sys.executable, "-c", "".join((begin, *blocks("README.md", "python")))]
+    done = subprocess.run(words, capture_output=True, check=False, text=True)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 2
 
