@@ -7,9 +7,9 @@
         image.thumbnail((320, 320))          # decodes the levels that it needs
     Image.open("scan.png").save("scan.ppyr", effort=6)
 
-A format of Pillow is a class with `_open` and a function `_save`, as its handbook says under "Writing your own
-image plugin". Neither importing this module nor opening a file loads torch or numba. What Pillow has no mode
-for is refused, never converted.
+A format of Pillow is a class with `_open` and a function `_save`, as its handbook says under "Writing your
+own image plugin". Neither importing this module nor opening a file loads torch or numba. What Pillow has no
+mode for is refused, never converted.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ def _save_all(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
 
 
 def _metadata(im: Image.Image) -> Metadata:
-    """What is written beside the pixels: their profile and meaning in any case, the rest where it is given."""
+    """What is written beside pixels: their profile and meaning in any case, the rest where it is given."""
     given = im.encoderinfo
     metadata: Metadata = given.get("metadata") or NO_METADATA
     transparency = given.get("transparency", im.info.get("transparency"))

@@ -33,6 +33,7 @@ DOCUMENTS = (
     "docs/memory.md",
     "docs/metadata.md",
     "docs/model.md",
+    "docs/pillow.md",
     "docs/speed.md",
 )
 
