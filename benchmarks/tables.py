@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import familytables, speedtables
+from . import familytables, featuretables, speedtables
 from .markdown import load
 from .markdown import percent as _percent
 from .markdown import table as _table
@@ -361,6 +361,7 @@ def datasets(results: Path) -> str:
 
 BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
     "README.md": {"density": density, "memory": memory_sentence, "speed": speedtables.kodak},
+    "docs/comparison.md": {"features": featuretables.features},
     "docs/datasets.md": {"datasets": datasets},
     "docs/effort.md": {"collections": collections, "efforts": efforts},
     "docs/families.md": {

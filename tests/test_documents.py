@@ -26,6 +26,7 @@ COMMANDS = ("README.md", "docs/families.md", "docs/training.md")
 DOCUMENTS = (
     *COMMANDS,
     "SECURITY.md",
+    "docs/comparison.md",
     "docs/datasets.md",
     "docs/effort.md",
     "docs/graphics.md",

@@ -138,8 +138,9 @@ def test_info_is_that_of_the_png_file() -> None:
     found = opened(with_metadata(DATA, meant)).info
     assert found.items() <= png.items()
     assert png.keys() - found.keys() <= {"XML:com.adobe.xmp"}
-    bits = image_bytes(COLOURS[..., 0] & 1, ".png", Metadata(transparent=(1,)), 1)
-    one = ppyr.encode(COLOURS[..., 0] & 1, bit_depth=1, effort=1, metadata=Metadata(transparent=(1,)))
+    gray: np.ndarray = COLOURS[..., 0] & 1
+    bits = image_bytes(gray, ".png", Metadata(transparent=(1,)), 1)
+    one = ppyr.encode(gray, bit_depth=1, effort=1, metadata=Metadata(transparent=(1,)))
     assert opened(one).info == opened(bits).info == {"transparency": 255}
 
 
