@@ -17,9 +17,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 import imagecodecs
@@ -35,9 +33,10 @@ from ppyr.threads import use_threads
 
 from .contenders import CODECS, MODES, SIDE, Codec, enlarged, file_of, image_of, opened, photograph
 from .speed import command_line
+from .turns import ROUNDS, in_turn
 
 RESULTS = Path(__file__).resolve().parent / "results" / "features.json"
-FLIPS, ROUNDS = 100, 3
+FLIPS = 100
 THUMBNAIL, REGION = (128, 128), (700, 600, 64, 64)
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
 EXIF = Image.Exif()
@@ -71,12 +70,15 @@ def attempted(work: Callable[[], Value]) -> Value:
 def seconds(work: Callable[[], object]) -> float:
     """Median time, after the first."""
     work()
-    found = []
-    for _ in range(ROUNDS):
-        began = perf_counter()
+    return in_turn({"": work}, {"": ROUNDS})[""]
+
+
+def share(part: Callable[[], object], whole: Callable[[], object]) -> float:
+    """Time of a part of some work as a share of the whole, likewise."""
+    for work in (part, whole):
         work()
-        found.append(perf_counter() - began)
-    return median(found)
+    times = in_turn({"part": part, "whole": whole}, {"part": ROUNDS, "whole": ROUNDS})
+    return times["part"] / times["whole"]
 
 
 def comes_back(codec: Codec, mode: str) -> bool:
@@ -168,7 +170,7 @@ def takes_time(work: Callable[[Image.Image], object], codec: Codec) -> Value:
     if codec.form is None:
         return None
     data = file_of(codec, enlarged)
-    return seconds(lambda: work(opened(data))) / seconds(lambda: opened(data).load())
+    return share(lambda: work(opened(data)), lambda: opened(data).load())
 
 
 def bomb(codec: Codec) -> Value:
@@ -176,12 +178,15 @@ def bomb(codec: Codec) -> Value:
     if codec.form is None:
         return None
     data = file_of(codec, enlarged)
-    whole = seconds(lambda: opened(data).load())
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, 1
-    try:
-        return seconds(lambda: attempted(lambda: bool(opened(data)))) / whole
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+
+    def refused() -> None:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, 1
+        try:
+            attempted(lambda: bool(opened(data)))
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+    return share(refused, lambda: opened(data).load())
 
 
 def region(codec: Codec) -> Value:

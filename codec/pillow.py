@@ -39,10 +39,6 @@ _PALETTE_DEPTHS = (1, 2, 4, 8)
 _EXIF_PREFIX = b"Exif\0\0"
 _PER_INCH = {Unit.METRE: 0.0254, Unit.INCH: 1.0, Unit.CENTIMETRE: 2.54}
 _FINEST_DPI = 10**6
-_MEANT = frozenset(
-    {"aspect", "chromaticity", "dpi", "exif", "gamma", "icc_profile", "srgb", "transparency", "xmp"}
-)
-"""What `info` has beside texts, under the names that Pillow's PNG reader uses; no text takes their place."""
 
 
 class PpyrImageFile(ImageFile.ImageFile):
@@ -62,16 +58,14 @@ class PpyrImageFile(ImageFile.ImageFile):
 
     def _open(self) -> None:
         file = cast(BinaryIO, self.fp)
-        try:
-            with _as_oserror():
+        with _as_oserror():
+            try:
                 header = read_header(file.read(HEADER_SIZE))
-                metadata = metadata_of(file)
-                self._mode = _mode(header, metadata)
-                self.info = _info(metadata, self._mode)
-        except OSError as error:
-            if isinstance(error.__cause__, NotPpyrError):
-                raise SyntaxError(str(error)) from error.__cause__
-            raise
+            except NotPpyrError as error:
+                raise SyntaxError(str(error)) from error
+            metadata = metadata_of(file)
+            self._mode = _mode(header, metadata)
+            self.info = _info(metadata, self._mode)
         if metadata.palette:
             self.palette = ImagePalette.raw("RGB", metadata.palette.colours)
         self._choose(0, (header.width, header.height))
@@ -183,29 +177,38 @@ def _mode(header: Header, metadata: Metadata) -> str:
 
 
 def _info(metadata: Metadata, mode: str) -> dict[str | tuple[int, int], Any]:
-    """What `Image.info` has of metadata."""
-    info: dict[str | tuple[int, int], Any] = {
-        text.keyword: text.text for text in metadata.text if text.keyword not in _MEANT
+    """What `Image.info` has of metadata, as Pillow's PNG reader names it; no text takes such a name."""
+    density = metadata.resolution
+    pixels = tuple(top / bottom for top, bottom in (density.x, density.y)) if density else None
+    per_inch = _PER_INCH.get(density.unit) if density else None
+    gamma, points, intent = (
+        getattr(metadata.colour, name, None) for name in ("gamma", "chromaticities", "intent")
+    )
+    exif = _oriented(metadata)
+    found = {
+        "icc_profile": metadata.icc or None,
+        "exif": _EXIF_PREFIX + exif if exif else None,
+        "xmp": metadata.xmp or None,
+        "dpi": tuple(one * per_inch for one in pixels) if pixels and per_inch else None,
+        "aspect": None if per_inch else pixels,
+        "transparency": _transparency(metadata, mode),
+        "gamma": None if gamma is None else gamma / 100000,
+        "chromaticity": points and tuple(one / 100000 for one in points),
+        "srgb": intent,
     }
-    info |= {"icc_profile": metadata.icc} if metadata.icc else {}
-    info |= {"xmp": metadata.xmp} if metadata.xmp else {}
-    if exif := _oriented(metadata):
-        info["exif"] = _EXIF_PREFIX + exif
-    if metadata.resolution:
-        x, y = (top / bottom for top, bottom in (metadata.resolution.x, metadata.resolution.y))
-        per_inch = _PER_INCH.get(metadata.resolution.unit)
-        info |= {"dpi": (x * per_inch, y * per_inch)} if per_inch else {"aspect": (x, y)}
-    if metadata.palette and metadata.palette.alpha:
-        info["transparency"] = metadata.palette.alpha
-    if metadata.transparent:
-        gray, *others = metadata.transparent
-        info["transparency"] = metadata.transparent if others else gray * (255 if mode == "1" else 1)
-    if colour := metadata.colour:
-        info |= {} if colour.gamma is None else {"gamma": colour.gamma / 100000}
-        info |= {} if colour.intent is None else {"srgb": colour.intent}
-        if colour.chromaticities:
-            info["chromaticity"] = tuple(number / 100000 for number in colour.chromaticities)
-    return info
+    info: dict[str | tuple[int, int], Any] = {
+        text.keyword: text.text for text in metadata.text if text.keyword not in found
+    }
+    return info | {name: value for name, value in found.items() if value is not None}
+
+
+def _transparency(metadata: Metadata, mode: str) -> bytes | int | tuple[int, ...] | None:
+    """Alpha of the palette, or the transparent colour in the values of the mode."""
+    if metadata.palette:
+        return metadata.palette.alpha or None
+    if metadata.transparent is None or mode == "RGB":
+        return metadata.transparent
+    return metadata.transparent[0] * (255 if mode == "1" else 1)
 
 
 def _oriented(metadata: Metadata) -> bytes:
