@@ -16,6 +16,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 import ppyr
@@ -44,6 +46,7 @@ from .test_opened import Counting
 FAST = predictor.load(registry.by_name("fast"))
 COLOURS = crop(75, 90)
 DATA = encode_changed(Picture.of(COLOURS), FAST, [])
+CARRYING = with_metadata(encode_changed(Picture.of(crop(9, 11)), FAST, []), FULL)
 TILES = encode_changed(Picture.of(COLOURS, tile_bits=4), FAST, [])
 
 
@@ -68,14 +71,15 @@ def indexed() -> Image.Image:
 def some_images() -> dict[str, Image.Image]:
     gray, colours = crop(20, 30, gray=True), crop(20, 30)
     deep = gray.astype(np.uint16) * 257 + 3
-    transparent = Image.fromarray(colours)
+    transparent, few = Image.fromarray(colours), Image.fromarray(colours).quantize(7)
     transparent.info["transparency"] = (1, 2, 3)
+    few.info["transparency"] = 3
     return {
         "1": Image.fromarray(gray > 99),
         "L": Image.fromarray(gray),
         "LA": Image.fromarray(np.dstack([gray, gray[::-1]])),
         "P": indexed(),
-        "P with one transparent colour": Image.fromarray(colours).quantize(7),
+        "P with one transparent colour": few,
         "RGB": Image.fromarray(colours),
         "RGB with a transparent colour": transparent,
         "RGBA": Image.fromarray(np.dstack([colours, gray[::-1]])),
@@ -85,7 +89,6 @@ def some_images() -> dict[str, Image.Image]:
 
 
 IMAGES = some_images()
-IMAGES["P with one transparent colour"].info["transparency"] = 3
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -305,6 +308,20 @@ def test_damage_is_an_oserror() -> None:
             assert isinstance(caught.value.__cause__, cause)
 
 
+@settings(max_examples=200)
+@given(st.integers(0, len(CARRYING) - 1), st.integers(0, 7), st.sampled_from([len(CARRYING), 200, 400]))
+def test_a_wrong_bit_is_an_oserror_or_is_not_in_the_pixels(at: int, bit: int, size: int) -> None:
+    data = (CARRYING[:at] + bytes([CARRYING[at] ^ 1 << bit]) + CARRYING[at + 1 :])[:size]
+    with pytest.raises(OSError, match=r"."):
+        opened(data).verify()
+    try:
+        found = np.asarray(opened(data))
+    except OSError:
+        return
+    assert np.array_equal(found, crop(9, 11))
+    assert at >= len(CARRYING) - 6  # of the section END, which only `verify` reads
+
+
 def test_only_pixels_need_the_model() -> None:
     data = joined(split(DATA).with_field(20, bytes(range(16))))
     opened(data).verify()
@@ -360,6 +377,7 @@ def test_it_is_an_image_like_others(tmp_path: Path) -> None:
     path.write_bytes(DATA)
     with Image.open(path) as image:
         assert image.get_format_mimetype() == "image/x-ppyr"
+        assert ppyr.pillow.register_pillow is ppyr.register_pillow
         assert image.load() is not None
         assert image.load() is not None
         copy = image.copy()
