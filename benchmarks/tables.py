@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import familytables, speedtables
+from . import familytables, featuretables, speedtables
 from .markdown import load
 from .markdown import percent as _percent
 from .markdown import table as _table
@@ -391,6 +391,7 @@ def datasets(results: Path) -> str:
 
 BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
     "README.md": {"memory": memory_sentence, "summary": summary},
+    "docs/comparison.md": {"features": featuretables.features},
     "docs/datasets.md": {"datasets": datasets},
     "docs/density.md": {"density": density},
     "docs/effort.md": {"collections": collections, "efforts": efforts},

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ppyr.inspect import info, verify
     from ppyr.metadata import Metadata, read_metadata
     from ppyr.opened import open  # noqa: A004
+    from ppyr.pillow import register_pillow
     from ppyr.threads import use_threads
 
 __version__ = "0.1.0"
@@ -61,6 +62,7 @@ __all__ = [
     "info",
     "open",
     "read_metadata",
+    "register_pillow",
     "use_threads",
     "verify",
 ]
@@ -74,6 +76,7 @@ _LAZY = {
     "info": "ppyr.inspect",
     "open": "ppyr.opened",
     "read_metadata": "ppyr.metadata",
+    "register_pillow": "ppyr.pillow",
     "use_threads": "ppyr.threads",
     "verify": "ppyr.inspect",
 }

@@ -31,6 +31,7 @@ DOCUMENTS = (
     *GUIDES,
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "docs/comparison.md",
     "docs/datasets.md",
     "docs/density.md",
     "docs/effort.md",
@@ -39,6 +40,7 @@ DOCUMENTS = (
     "docs/memory.md",
     "docs/metadata.md",
     "docs/model.md",
+    "docs/pillow.md",
     "docs/speed.md",
 )
 

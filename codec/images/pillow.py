@@ -31,7 +31,7 @@ def opened(data: bytes, formats: list[str]) -> Iterator[Image.Image]:
 def loaded(data: bytes, form: str) -> np.ndarray:
     """The samples of an image file of this format, as Pillow has them."""
     with opened(data, [form]) as image:
-        return _samples(image)
+        return samples_of(image)
 
 
 def read_pillow(data: bytes, max_pixels: int | None) -> tuple[str, Pixels]:
@@ -52,7 +52,7 @@ def read_pillow(data: bytes, max_pixels: int | None) -> tuple[str, Pixels]:
         lossy = image.format == "JPEG" or (
             image.format == "WEBP" and any(kind == b"VP8 " for kind, _ in webp_chunks(data))
         )
-        return image.format or "", Pixels(_samples(image), depth, lossy)
+        return image.format or "", Pixels(samples_of(image), depth, lossy)
 
 
 def write_webp(pixels: Pixels, **options: Any) -> bytes:
@@ -88,7 +88,7 @@ def saved(image: Image.Image, form: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def _samples(image: Image.Image) -> np.ndarray:
+def samples_of(image: Image.Image) -> np.ndarray:
     """The pixels, (H, W) or (H, W, C), copied in bands: Pillow makes two copies of what it hands over."""
     image.load()
     first = plain(np.asarray(image.crop((0, 0, image.width, min(_BAND, image.height)))))

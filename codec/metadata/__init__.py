@@ -13,6 +13,7 @@ import os
 from collections.abc import Collection
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from ppyr.bitstream.metadata import NO_METADATA, Colour, Metadata, Palette, Resolution, Text, Unit
 
@@ -29,6 +30,7 @@ __all__ = [
     "check_kinds",
     "kind_of",
     "kind_of_text",
+    "metadata_of",
     "read_metadata",
     "stripped",
     "with_metadata",
@@ -61,13 +63,18 @@ def read_metadata(source: bytes | str | os.PathLike[str]) -> Metadata:
         FormatError: the beginning of the file is not correct, or this is no .ppyr file.
         OSError: the file can not be read.
     """
+    with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+        return metadata_of(file)
+
+
+def metadata_of(file: BinaryIO) -> Metadata:
+    """What `read_metadata` gives, of an open file."""
     from ppyr.bitstream import container
     from ppyr.bitstream.front import read_front
 
-    with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
-        stop = read_front(file).stop
-        file.seek(0)
-        return container.read_metadata(file.read(stop))
+    stop = read_front(file).stop
+    file.seek(0)
+    return container.read_metadata(file.read(stop))
 
 
 def with_metadata(data: bytes, metadata: Metadata) -> bytes:
