@@ -4,8 +4,8 @@
 
 Builds the wheel, installs it with its extras into a fresh environment, and runs all that docs/walkthrough.md
 shows, in a new folder, from top to bottom: lines that begin with `$ ` in its console blocks, and those with
-`> ` that go on with them. What they print replaces what the document has below them. A command that fails ends
-it all.
+`> ` that go on with them. What they print replaces what the document has below them. A command that fails
+ends it all.
 """
 
 from __future__ import annotations
