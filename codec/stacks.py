@@ -36,7 +36,15 @@ def unpack_stack(data: bytes, axes: int) -> tuple[tuple[int, ...], list[bytes]]:
         FormatError: the data are no such stack, damaged or cut off.
     """
     sizes, end = _varints(data, 0, axes)
-    lengths, end = _varints(data, end, math.prod(sizes))
+    if (count := math.prod(sizes)) > len(data) - end:
+        raise TruncatedError(
+            f"the stack has {len(data)} bytes, too few for {count} images: get a complete copy, and read it with "
+            "the axes it was written with",
+            offset=end,
+            expected=count,
+            found=len(data) - end,
+        )
+    lengths, end = _varints(data, end, count)
     start = end + _CRC_BYTES
     if len(data) < start:
         raise TruncatedError(
