@@ -26,8 +26,6 @@ MOST_CHANNELS = 4
 #: Types of samples by the most bits they have in a .ppyr file.
 TYPES = {1: np.dtype(np.bool_), 8: np.dtype(np.uint8), 16: np.dtype(np.uint16)}
 
-Array = npt.NDArray[np.bool_] | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-
 
 class Form(NamedTuple):
     """What an array is without its samples; whole numbers in the machine's byte order."""
@@ -51,7 +49,8 @@ class ChunkCodec:
         model: name or id of a likelihood model, in place of an effort.
 
     Raises:
-        ConfigurationError: the axes are no such letters, the effort is out of range, or a model is given too.
+        ConfigurationError: the axes are no such letters, the effort is out of range, or both it and a model
+            are given.
     """
 
     axes: str
@@ -62,8 +61,8 @@ class ChunkCodec:
         letters = set(self.axes)
         if len(letters) < len(self.axes) or not {ROWS, COLUMNS} <= letters <= set(string.ascii_uppercase):
             raise ConfigurationError(
-                f"axes {self.axes!r}: give a letter of A to Z for each axis, Y for rows and X for columns among "
-                "them, each once, such as 'YX', 'YXC' or 'TYX'",
+                f"axes {self.axes!r}: give a letter of A to Z for each axis, each once, with Y for rows and "
+                "X for columns, such as 'YX', 'YXC' or 'TYX'",
                 found=self.axes,
             )
         chosen(self.effort, self.model)
@@ -130,8 +129,8 @@ class ChunkCodec:
             raise UnsupportedImageError(f"an array of shape {form.shape} is empty: leave it out")
         if CHANNELS in self.axes and (count := form.shape[self.axes.index(CHANNELS)]) > MOST_CHANNELS:
             raise UnsupportedImageError(
-                f"a chunk has {count} channels, and an image at most {MOST_CHANNELS}: make chunks smaller along "
-                "axis C, or name it by another letter, so that each channel is an image of its own",
+                f"a chunk has {count} channels, and an image at most {MOST_CHANNELS}: make chunks smaller "
+                "along axis C, or name it by another letter, so that each channel is an image of its own",
                 expected=MOST_CHANNELS,
                 found=count,
             )
@@ -151,7 +150,7 @@ class ChunkCodec:
         files = self._files(stack.reshape(-1, *stack.shape[len(sizes) :]))
         return pack_stack(sizes, files) if sizes else next(files)
 
-    def _files(self, images: Array) -> Iterator[bytes]:
+    def _files(self, images: npt.NDArray[Any]) -> Iterator[bytes]:
         """The files of images (N, H, W) or (N, H, W, C), b"" for one that is that before it."""
         bit_depth = 1 if images.dtype == np.bool_ else None
         previous = None
@@ -163,7 +162,7 @@ class ChunkCodec:
                 yield encode(samples, bit_depth=bit_depth, effort=self.effort, model=self.model)
             previous = image
 
-    def decode(self, data: bytes, expected: Form | None = None) -> Array:
+    def decode(self, data: bytes, expected: Form | None = None) -> npt.NDArray[Any]:
         """The array of a chunk.
 
         Args:
@@ -191,7 +190,9 @@ class ChunkCodec:
                 expected=expected,
                 found=form,
             )
-        images: Array = np.empty((len(files), header.height, header.width, header.channels), form.dtype)
+        images: npt.NDArray[Any] = np.empty(
+            (len(files), header.height, header.width, header.channels), form.dtype
+        )
         for number, file in enumerate(files):
             if not file:
                 images[number] = images[number - 1]
@@ -206,8 +207,8 @@ class ChunkCodec:
         """Of the array in a chunk, by sizes of its stack and the header of a file."""
         if CHANNELS not in self.axes and header.channels > 1:
             raise FormatError(
-                f"the chunk has {header.channels} channels, and the axes {self.axes!r} none: give the axes that "
-                "it was written with",
+                f"the chunk has {header.channels} channels, and the axes {self.axes!r} none: give the axes "
+                "that it was written with",
                 found=header.channels,
             )
         along = dict(zip(self._stacked, sizes, strict=True))

@@ -60,12 +60,12 @@ class Ppyr(Codec):  # type: ignore[misc] # numcodecs has no types
         array = ensure_ndarray(buf)
         if array.flags.f_contiguous and not array.flags.c_contiguous:
             raise UnsupportedImageError(
-                "the array is in Fortran order, and comes back in C order: give a copy in C order, and create "
-                "Zarr arrays of format 2 with order='C'"
+                "the array is in Fortran order, and comes back in C order: give a copy in C order, and "
+                "create Zarr arrays of format 2 with order='C'"
             )
         if array.dtype.kind == "u" and array.dtype.newbyteorder(self._endian) != array.dtype:
             raise ConfigurationError(
-                f"samples of {array.dtype.str} are not {self._endian}-endian: give the codec the other endian",
+                f"samples of {array.dtype.str} are not {self._endian}-endian: give the codec the other one",
                 expected=self._endian,
             )
         return self._chunks.encode(array)
@@ -101,7 +101,8 @@ class Ppyr(Codec):  # type: ignore[misc] # numcodecs has no types
         """
         settings = dict(config)
         endian = settings.pop("endian", "little")
-        return cls(**ChunkCodec.from_config(settings).config(), endian=endian)
+        chunks = ChunkCodec.from_config(settings)
+        return cls(chunks.axes, chunks.effort, chunks.model, endian)
 
     def __repr__(self) -> str:
         settings = {name: value for name, value in self.get_config().items() if name != "id"}

@@ -38,8 +38,8 @@ def unpack_stack(data: bytes, axes: int) -> tuple[tuple[int, ...], list[bytes]]:
     sizes, end = _varints(data, 0, axes)
     if (count := math.prod(sizes)) > len(data) - end:
         raise TruncatedError(
-            f"the stack has {len(data)} bytes, too few for {count} images: get a complete copy, and read it with "
-            "the axes it was written with",
+            f"the stack has {len(data)} bytes, too few for {count} images: get a complete copy, and read it "
+            "with the axes it was written with",
             offset=end,
             expected=count,
             found=len(data) - end,
@@ -53,7 +53,8 @@ def unpack_stack(data: bytes, axes: int) -> tuple[tuple[int, ...], list[bytes]]:
     crc32, found = int.from_bytes(data[end:start], "little"), zlib.crc32(data[:end])
     if found != crc32:
         raise ChecksumError(
-            "the CRC32 of the stack is wrong: get a fresh copy, and read it with the axes it was written with",
+            "the CRC32 of the stack is wrong: get a fresh copy, and read it with the axes that it was "
+            "written with",
             offset=end,
             expected=crc32,
             found=found,

@@ -35,8 +35,8 @@ class PpyrCodec(ArrayBytesCodec):
     """Lossless coding of images, and stacks of them, in the .ppyr format.
 
     Args:
-        axes: a letter for each axis of the array: Y rows, X columns, C channels of an image, 1 to 4 of them in
-            a chunk; along all others images are stacked.
+        axes: a letter for each axis of the array: Y rows, X columns, C channels of an image, 1 to 4 of them
+            in a chunk; along all others images are stacked.
         effort: 1 (fast) to 9 (small), 5 by default.
         model: name or id of a likelihood model, in place of an effort.
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 
 import ppyr
-from ppyr import chunks
 from ppyr.chunks import ChunkCodec, Form
+from ppyr.decoding import DEFAULT_MAX_PIXELS
 from ppyr.errors import (
     ChecksumError,
     ConfigurationError,
@@ -143,7 +143,7 @@ def test_what_is_no_such_chunk_is_refused() -> None:
 def test_a_chunk_is_no_bomb() -> None:
     codec = ChunkCodec("TYX", effort=1)
     file = ppyr.encode(np.zeros((256, 256), np.uint8), effort=1)
-    count = chunks.DEFAULT_MAX_PIXELS // 256**2 + 1
+    count = DEFAULT_MAX_PIXELS // 256**2 + 1
     with pytest.raises(ImageTooLargeError):
         codec.decode(pack_stack((count,), [file, *[b""] * (count - 1)]))
 

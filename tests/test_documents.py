@@ -34,6 +34,7 @@ DOCUMENTS = (
     "docs/metadata.md",
     "docs/model.md",
     "docs/speed.md",
+    "docs/zarr.md",
 )
 
 

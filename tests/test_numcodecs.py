@@ -58,7 +58,6 @@ def test_chunks_of_any_kind_are_decoded(kind: Any) -> None:
 def test_buffers_of_any_kind_are_encoded() -> None:
     codec, image = Ppyr("YXC", effort=1), crop(14, 18)
     data = codec.encode(image)
-    assert codec.encode(memoryview(image)) == data
     assert codec.encode(memoryview(bytearray(image)).cast("B", image.shape)) == data
     np.testing.assert_array_equal(codec.decode(codec.encode(image[::2, ::-3])), image[::2, ::-3], strict=True)
     with pytest.raises(ConfigurationError, match="this one has 1"):
@@ -81,7 +80,7 @@ def test_byte_orders_come_back(endian: Any, byte_order: str) -> None:
     back = codec.decode(codec.encode(image))
     assert back.tobytes() == image.tobytes()
     assert back.dtype == image.dtype
-    with pytest.raises(ConfigurationError, match="give the codec the other endian"):
+    with pytest.raises(ConfigurationError, match="give the codec the other one"):
         codec.encode(image.astype(image.dtype.newbyteorder()))
 
 

@@ -14,11 +14,15 @@ import pytest
 import zarr
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
+from benchmarks import chunks as benchmark
+from benchmarks.chunktables import CODECS
+from benchmarks.chunktables import chunks as tables
 from ppyr.decoding import decode
 from ppyr.errors import ConfigurationError, FormatError, UnsupportedImageError
+from ppyr.imagefile import write_image
 from ppyr.zarr import PpyrCodec
 
-from .photograph import crop
+from .photograph import crop, squares
 from .test_documents import blocks
 
 FORMATS = (2, 3)
@@ -212,3 +216,28 @@ def test_the_examples_of_the_guide_run(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-W", "error", "-c", example], check=True, cwd=tmp_path)
     entry = json.loads(blocks("docs/zarr.md", "json")[0])
     assert PpyrCodec.from_dict(entry).to_dict() == entry
+
+
+def test_chunks_are_measured_beside_other_codecs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gray = crop(30, 40, gray=True)
+    for name, image in (
+        ("cq100/a.png", crop(40, 30)),
+        ("nonphoto/maps_marble/a_configure-view.png", squares(20, 40)),
+        ("nonphoto/gray_video_visp/mire-2_1.pgm", gray),
+        ("nonphoto/gray_video_visp/mire-2_2.pgm", gray[::-1].copy()),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(image, tmp_path / name)
+    monkeypatch.setattr(benchmark, "RESULTS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["chunks", str(tmp_path), "--rounds", "1", "--sides", "32"])
+    benchmark.main()
+    capsys.readouterr()
+    kinds = json.loads((tmp_path / "chunks.json").read_text("utf-8"))["kinds"]
+    video = kinds["video, gray, 2 x 32 x 32"]
+    assert (video["chunks"], video["bytes"]) == (1, 2048)
+    assert set(video["codecs"]) == set(CODECS)
+    sizes, encoding, decoding, _ = tables(tmp_path).split("\n\n")
+    assert f"| video, gray, 2 x 32 x 32 | {video['codecs']['ppyr-1']['bytes']:,} |" in sizes
+    assert {len(table.splitlines()) for table in (sizes, encoding, decoding)} == {2 + len(kinds)}
