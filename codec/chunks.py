@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
@@ -23,6 +23,7 @@ from ppyr.stacks import pack_stack, unpack_stack
 
 ROWS, COLUMNS, CHANNELS = "YXC"
 MOST_CHANNELS = 4
+SETTINGS = {"axes": str, "effort": int, "model": str}
 #: Types of samples by the most bits they have in a .ppyr file.
 TYPES = {1: np.dtype(np.bool_), 8: np.dtype(np.uint8), 16: np.dtype(np.uint16)}
 
@@ -76,18 +77,15 @@ class ChunkCodec:
         Raises:
             ConfigurationError: a setting is unknown or missing, or has no such value.
         """
-        known = [field.name for field in fields(cls)]
-        for name in config:
-            if name not in known:
+        for name, value in config.items():
+            if name not in SETTINGS:
                 raise ConfigurationError(
-                    f"setting {name!r}: there is none, give some of {', '.join(known)}",
-                    expected=known,
+                    f"setting {name!r}: there is none, give some of {', '.join(SETTINGS)}",
+                    expected=tuple(SETTINGS),
                     found=name,
                 )
-        types = {"axes": str, "effort": int, "model": str}
-        for name, value in config.items():
-            if type(value) is not types[name]:
-                raise ConfigurationError(f"{name} {value!r}: give {types[name].__name__}", found=value)
+            if type(value) is not SETTINGS[name]:
+                raise ConfigurationError(f"{name} {value!r}: give {SETTINGS[name].__name__}", found=value)
         if "axes" not in config:
             raise ConfigurationError("the setting axes is missing: give it, such as 'YXC'")
         return cls(**cast(Mapping[str, Any], config))

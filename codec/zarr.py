@@ -88,7 +88,9 @@ class PpyrCodec(ArrayBytesCodec):
             ConfigurationError: the array has more or fewer axes.
             UnsupportedImageError: its samples are of another type, or chunks have more than 4 channels.
         """
-        self.chunks.check(_form(getattr(chunk_grid, "chunk_shape", shape), dtype))
+        self.chunks.check_type(_form(shape, dtype))
+        if chunk_shape := getattr(chunk_grid, "chunk_shape", None):  # a regular grid
+            self.chunks.check(_form(chunk_shape, dtype))
 
     async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer:
         data = await asyncio.to_thread(self.chunks.encode, chunk_data.as_numpy_array())
