@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,18 @@ def test_the_registry_loads_it_late() -> None:
         "codec = numcodecs.get_codec({'id': 'ppyr', 'axes': 'YX'}); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "package"), [("ppyr.numcodecs", "numcodecs.abc"), ("ppyr.zarr", "zarr.abc.codec")]
+)
+def test_a_package_that_is_missing_is_named(
+    module: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=r"pip install 'ppyr\[zarr\]'"):
+        import_module(module)
 
 
 @pytest.mark.parametrize(
