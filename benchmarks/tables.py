@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import familytables, featuretables, speedtables
+from . import chunktables, familytables, featuretables, speedtables
 from .markdown import load
 from .markdown import percent as _percent
 from .markdown import table as _table
@@ -423,6 +423,7 @@ BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
         "startup": speedtables.startup,
         "threads": speedtables.threads,
     },
+    "docs/zarr.md": {"chunks": chunktables.chunks},
     "SECURITY.md": {"fuzzing": fuzzing},
 }
 

@@ -72,6 +72,8 @@ def encode_levels(
     def coded(unit: Unit) -> list[CodedLevel]:
         samples = unit.of(picture.samples)
         found = [_NOTHING] * layout.level_count
+        if picture.is_constant(unit):
+            return found
         own = layout.levels_of(samples.shape[1], samples.shape[0])
         for number, level in zip(own, encode_unit(samples, model, tables, given), strict=True):
             found[number] = level

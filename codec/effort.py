@@ -97,8 +97,8 @@ def encode(
             label.
         ModelError: the model or the backend does not compute exactly here.
     """
-    chosen = _chosen(effort, model)
-    model_id = registry.by_name(chosen.model)
+    choice = chosen(effort, model)
+    model_id = registry.by_name(choice.model)
     prepared, changes = _embedded(model_id, backend) if embed else (predictor.load(model_id, backend), [])
     deadline = math.inf if time_budget is None else time.monotonic() + time_budget
     found = []
@@ -107,16 +107,16 @@ def encode(
         if metadata is not None:
             metadata.check_image(picture.header.channels, picture.header.bit_depth)
         try:
-            if chosen.searches and not picture.scaling and label is None:
-                found.append(_fitted(picture, prepared, chosen.searches, deadline, seed, progress))
+            if choice.searches and not picture.scaling and label is None:
+                found.append(_fitted(picture, prepared, choice.searches, deadline, seed, progress))
             else:
                 found.append(encode_changed(picture, prepared, changes, label))
         except UnsupportedImageError as error:  # another mapping can give samples that the model codes
             refused = error
             continue
-        others = chosen.others
-        if chosen.graphics is not None and picture.is_graphic and any(read_header(found[-1]).model_id):
-            others += (chosen.graphics,)
+        others = choice.others
+        if choice.graphics is not None and picture.is_graphic and any(read_header(found[-1]).model_id):
+            others += (choice.graphics,)
         for name in others:
             other = predictor.load(registry.by_name(name), backend)
             found.append(encode_changed(picture, other, []))
@@ -136,7 +136,12 @@ def _embedded(model_id: bytes, backend: str) -> tuple[LikelihoodModel, list[Chan
     return unchanged, unpack_changes(recipe.changes, unchanged.source, tables_of(unchanged))
 
 
-def _chosen(effort: int | None, model: str | None) -> Effort:
+def chosen(effort: int | None, model: str | None) -> Effort:
+    """What to encode with, where one of an effort and the name of a model is given, or neither.
+
+    Raises:
+        ConfigurationError: the effort is out of range, or both are given.
+    """
     if model is not None:
         if effort is not None:
             raise ConfigurationError("an effort chooses its model: give one of effort and model", found=model)

@@ -118,6 +118,11 @@ class Picture:
         """The coded image without alpha, of at most 8 bits, (H, W, 1) or (H, W, 3)."""
         return self.samples[..., self.units[0].channels].astype(np.uint8, copy=False)
 
+    def is_constant(self, unit: Unit) -> bool:
+        """Whether all pixels of a unit are the same, and need no model."""
+        samples = unit.of(self.samples)
+        return not self._modelled and bool((samples == samples[0, 0]).all())
+
     def plain(self, number: int, modelled: int) -> tuple[Method, bytes] | None:
         """The smallest stream of a unit that needs no model, and its method.
 
@@ -127,9 +132,10 @@ class Picture:
             return None
         if number in self._plain:
             return self._plain[number]
-        samples, depth = self.units[number].of(self.samples), self.coded.bit_depth
-        if (samples == samples[0, 0]).all():
+        unit, depth = self.units[number], self.coded.bit_depth
+        if self.is_constant(unit):
             return Method.CONSTANT, b""
+        samples = unit.of(self.samples)
         methods = [Method.STORED] if stored_size(samples, depth) <= modelled else []
         if is_repetitive(samples) and quick_size(samples) <= _PROMISING * modelled:
             self.is_graphic = True

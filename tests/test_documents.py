@@ -42,6 +42,7 @@ DOCUMENTS = (
     "docs/model.md",
     "docs/pillow.md",
     "docs/speed.md",
+    "docs/zarr.md",
 )
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ppyr
+from ppyr import coding
 from ppyr.bitstream.container import Container, unpack
 from ppyr.bitstream.mapping import (
     Channel,
@@ -152,6 +153,14 @@ def test_one_colour_has_no_streams() -> None:
     file = file_of("one colour")
     assert set(file.methods) == {Method.CONSTANT}
     assert not any(any(streams) for streams in file.levels)
+
+
+def test_one_colour_asks_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    coded_units: list[int] = []
+    monkeypatch.setattr(coding, "encode_unit", lambda *_: coded_units.append(1))
+    for image in (np.full((20, 30, 3), 7, np.uint8), np.zeros((9, 8), np.uint16)):
+        assert np.array_equal(ppyr.decode(ppyr.encode(image)), image)
+    assert not coded_units
 
 
 @pytest.mark.parametrize("name", ["noise", "5 bits of noise", "11 bits of noise"])
