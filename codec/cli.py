@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import ppyr
-from ppyr import commands
+from ppyr import commands, manual
 from ppyr.arguments import effort, not_negative, positive, region, seconds
 from ppyr.metadata import KINDS
 from ppyr.plan import PIPE, UsageError
@@ -167,6 +167,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
         add_arguments(train)
         train.set_defaults(run=run)
+    manual.explain(names.choices)
     return parser
 
 
