@@ -125,7 +125,7 @@ PAGES = {
         """,
         {
             "ppyr sample --model pixelpyramids --size 256x256 -o drawn.png": "an image",
-            "ppyr sample --model pixelcnn-mnist --gray --size 28x28 --label 3 -n 10 -o three.png": "ten digits",
+            "ppyr sample --model pixelcnn-mnist --gray --size 28x28 --label 3 -o three.png": "a digit",
             "ppyr sample photo.ppyr --level 2 -o completed.png": "every 4th pixel kept, the others drawn",
         },
         see=("docs/families.md",),
@@ -137,7 +137,7 @@ PAGES = {
         """,
         {
             "ppyr train photographs --output run --export mine": "a model from nothing",
-            "ppyr train --adapt scans --model max --output models --export archive": "changes for a collection",
+            "ppyr train --adapt scans --model max --output models --export archive": "for a collection",
         },
         status="the images or the settings do not do",
         see=("docs/training.md",),
