@@ -23,7 +23,7 @@ from ppyr.picture import Unit
 from ppyr.pyramid import build, merge
 from ppyr.symbols import informations
 
-MOST_BLOCKS = 1 << 20
+MOST_BLOCKS = 1 << 21
 """Pixels of the largest image whose pixels are told apart; of a larger one blocks are."""
 
 Informations = npt.NDArray[np.int64]

@@ -136,7 +136,7 @@ def _drawing(
         "svg",
         *drawn,
         viewBox=f"0 0 {size[0]} {size[1]}",
-        preserveAspectRatio="none" if stretched else None,
+        preserveAspectRatio="none" if stretched else "xMinYMin",
         role="img" if label else None,
         aria_label=label,
         aria_hidden=None if label else "true",

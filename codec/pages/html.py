@@ -49,7 +49,14 @@ def number(value: float, digits: int = 0) -> str:
     return f"{value:,.{digits}f}"
 
 
-def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, words: int = 1) -> Element:
+def table(
+    caption: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    words: int = 1,
+    class_: str | None = None,
+) -> Element:
     """A table that scrolls where it is too wide.
 
     Args:
@@ -57,23 +64,23 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]], *
         header: names of the columns.
         rows: their cells, the first one a heading; whole numbers get separators, others three digits.
         words: columns that begin at the left; the others are numbers and end at the right.
+        class_: for the style.
     """
-
-    def line(cells: Iterable[Cell], scope: str, heads: int) -> Element:
-        made = []
-        for place, cell in enumerate(cells):
-            side = "n" if place >= words else None
-            if place < heads:
-                made.append(element("th", _child(cell), scope=scope, class_=side))
-            else:
-                made.append(element("td", _child(cell), class_=side))
-        return element("tr", *made)
-
+    sides = [None if place < words else "n" for place in range(len(header))]
+    heads = [element("th", name, scope="col", class_=side) for name, side in zip(header, sides, strict=True)]
+    body = []
+    for first, *others in rows:
+        cells = [
+            element("td", _child(cell), class_=side, data_label=name)
+            for cell, side, name in zip(others, sides[1:], header[1:], strict=True)
+        ]
+        body.append(element("tr", element("th", _child(first), scope="row"), *cells))
     made = element(
         "table",
         element("caption", caption),
-        element("thead", line(header, "col", len(header))),
-        element("tbody", *(line(row, "row", 1) for row in rows)),
+        element("thead", element("tr", *heads)),
+        element("tbody", *body),
+        class_=class_,
     )
     return element("div", made, class_="scroll", tabindex="0", role="region", aria_label=caption)
 

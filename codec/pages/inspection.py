@@ -30,6 +30,7 @@ from ppyr.inspect import Info, info
 from ppyr.metadata import Metadata
 from ppyr.picture import units
 
+from . import html
 from .charts import Cell, Part, bar, grid, mosaic
 from .colours import top_of
 from .html import Child, Element, element, facts, number, page, section, table
@@ -91,12 +92,17 @@ class Seen:
     @property
     def channels(self) -> tuple[str, ...]:
         """Names of the channels of the coded image."""
-        mapping, names = self.parts.mapping, _NAMES[self.about.channels]
+        mapping, names = self.parts.mapping, self.names
         if isinstance(mapping, ColourMapping):
             return ("Number of the colour",)
         if isinstance(mapping, ChannelMapping):
             return tuple(name for name, one in zip(names, mapping.each, strict=True) if one.is_coded)
-        return ("Number in the palette",) if self.parts.metadata.palette else names
+        return names
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the channels of the image."""
+        return ("Number in the palette",) if self.parts.metadata.palette else _NAMES[self.about.channels]
 
     @property
     def sections(self) -> list[Section]:
@@ -141,8 +147,8 @@ def inspection(
         element(
             "main",
             _pictures(seen),
-            _bits_by_level(seen),
             _levels(seen),
+            _bits_by_level(seen),
             _tiles(seen),
             _sections(seen),
             _metadata(seen),
@@ -161,12 +167,13 @@ def _header(seen: Seen) -> Element:
     figures: list[tuple[str, Child]] = [
         ("bytes", number(about.bytes)),
         ("bits a sample", number(about.bits_per_dim, 3)),
-        ("of the raw samples", f"{100 * about.bytes / raw:.1f} %"),
+        ("of the raw samples", f"{number(100 * about.bytes / raw, 1)} %"),
         ("bytes in theory", number(theory)),
     ]
     size = f"{number(about.width)} \N{MULTIPLICATION SIGN} {number(about.height)}"
+    kind = "numbers in a palette" if seen.parts.metadata.palette else CHANNELS[about.channels]
     details: list[tuple[str, Child]] = [
-        ("Size", f"{size} pixels, {CHANNELS[about.channels]}, {_count(about.bit_depth, 'bit')} a sample"),
+        ("Size", f"{size} pixels, {kind}, {_count(about.bit_depth, 'bit')} a sample"),
         ("Raw samples", f"{number(raw)} bytes, {raw / about.bytes:.2f} times the file"),
         ("Model", about.model if about.model == "none" else f"{about.model} ({about.model_id[:8]})"),
         ("Fitted to the image", f"{number(about.changes)} bytes of changes" if about.changes else "no"),
@@ -192,10 +199,8 @@ def _coded_as(seen: Seen) -> str:
             How.COPY: "as a copy",
             How.CONSTANT: "as one value",
         }
-        names = _NAMES[seen.about.channels]
-        return ", ".join(
-            f"{name.lower()} {told[one.how]}" for name, one in zip(names, mapping.each, strict=True)
-        )
+        each = zip(seen.names, mapping.each, strict=True)
+        return ", ".join(f"{name.lower()} {told[one.how]}" for name, one in each)
     return "its samples, as they are"
 
 
@@ -206,12 +211,13 @@ def _pictures(seen: Seen) -> Element:
     bits = costs.bits / _pixels_of_blocks(height, width, block)
     total = bits.sum(2)
     top = top_of(total)
-    views = [("All channels" if len(seen.channels) > 1 else "Each pixel", total, top, 1)]
+    views = [("All" if len(seen.channels) > 1 else "Each pixel", total, top, 1)]
     if len(seen.channels) > 1:
         each = top_of(bits.reshape(-1))
         views += [(name, bits[..., number], each, 1) for number, name in enumerate(seen.channels)]
     if min(height, width) >= 4 * _BLOCK * block:
-        views.append((f"Blocks of {_BLOCK * block}", total, top_of(means(total, _BLOCK)), _BLOCK))
+        side = _BLOCK * block
+        views.append((f"{side} \N{MULTIPLICATION SIGN} {side}", total, top_of(means(total, _BLOCK)), _BLOCK))
     choices = [
         element(
             "label",
@@ -245,7 +251,9 @@ def _pictures(seen: Seen) -> Element:
                 element(
                     "figcaption",
                     element("span", "What its pixels cost"),
-                    element("span", *choices, class_="choices", role="radiogroup", aria_label="Heat map"),
+                    element("span", *choices, class_="choices", role="radiogroup", aria_label="Heat map")
+                    if len(views) > 1
+                    else None,
                 ),
                 *figures,
                 class_="views",
@@ -258,17 +266,21 @@ def _pictures(seen: Seen) -> Element:
 def _notes(seen: Seen) -> list[str]:
     """What has to be known of the pictures."""
     about, metadata, methods = seen.about, seen.parts.metadata, seen.parts.methods
-    notes = [
-        "A pixel costs the information content of its symbols. Each is coded once, on the level that adds "
-        "it, so those of coarse levels, whose neighbours are not known yet, stand out as dots."
-        if any(seen.costs.samples)
-        else "No pixel is coded by a model, so there are no symbols whose cost is known one by one."
-    ]
+    notes = []
+    if not any(seen.costs.samples):
+        notes.append("No pixel is coded by a model, so there are no symbols whose cost is known one by one.")
+    elif len(seen.about.levels) == 1:
+        notes.append("A pixel costs the information content of its symbols.")
+    else:
+        notes.append(
+            "A pixel costs the information content of its symbols. Each is coded once, on the level that "
+            "adds it, so those of coarse levels, whose neighbours are not known yet, stand out as dots."
+        )
     if any(method not in (Method.MODEL, Method.CONSTANT) for method in methods):
         notes.append("The bytes of what is coded without a model are spread evenly over its pixels.")
     if seen.costs.block_bits:
         block = 1 << seen.costs.block_bits
-        notes.append(f"The image is too large for a page: a pixel here is the mean of {block} x {block}.")
+        notes.append(f"The image is too large for a page: a pixel of these is the mean of {block} x {block}.")
     if about.bit_depth > SHALLOW:
         notes.append(f"The largest sample, {number(brightest(seen.costs.image))}, is shown as white.")
     if metadata.icc:
@@ -285,7 +297,8 @@ def _framed(seen: Seen, image: Element) -> Element:
     if max(coded.width, coded.height) > side and coded.width * coded.height <= _MOST_TILES * side * side:
         size = coded.width, coded.height
         lines = grid(range(side, coded.width, side), range(side, coded.height, side), size)
-    return element("div", image, lines, class_="frame")
+    most = min(1000 * coded.width / coded.height, max(160, 16 * coded.width))
+    return element("div", image, lines, class_="frame", style=f"max-width: {most:.0f}px")
 
 
 def _legend(top: float, label: str) -> Element:
@@ -314,41 +327,34 @@ def _bits_by_level(seen: Seen) -> Element:
         sum(sizes[unit] for unit, method in enumerate(parts.methods) if method is not Method.MODEL)
         for sizes in parts.index.streams
     ]
-    first = len(parts.coarsest)
-    whole = max([8 * first, 8 * sum(plain), *(spent.levels.sum(1) / 2**16)])
+    first, bare = len(parts.coarsest), sum(plain)
+    whole = max(8 * first, 8 * bare, *(spent.levels.sum(1) / 2**16))
     kinds = _kinds(seen)
-    rows: list[tuple[Child | int | float, ...]] = []
-
-    def row(name: str, parts: list[Part], real: int, samples: int | None) -> None:
-        bits = sum(part.value for part in parts)
-        label = ", ".join(part.title for part in parts) or "nothing"
-        per_sample = bits / samples if samples else None
-        excess = f"{100 * (8 * real / bits - 1):+.2f} %" if bits else ""
-        drawn = bar(parts, whole, f"{name}: {label}", mark=8 * real)
-        rows.append((name, drawn, samples, per_sample, round(bits / 8), real, excess))
-
-    row("first pixels", [Part("first", 8 * first, f"{number(first)} bytes as they are")], first, None)
-    if sum(plain):
-        told = f"{number(sum(plain))} bytes without a model"
-        row("no model", [Part("plain", 8 * sum(plain), told)], sum(plain), None)
-    for place, level in enumerate(about.levels):
-        bits = spent.levels[place] / 2**16
-        found = [
-            Part(kind, float(value), f"{name} {number(value / 8)} bytes")
-            for kind, name, value in zip(kinds, seen.channels, bits, strict=True)
-        ]
+    drawn = bar([Part("first", 8 * first, f"{number(first)} bytes")], whole, "First pixels, as they are")
+    rows: list[tuple[html.Cell, ...]] = [("first pixels", drawn, None, None, None, first, None)]
+    if bare:
+        drawn = bar([Part("plain", 8 * bare, f"{number(bare)} bytes")], whole, "Streams without a model")
+        rows.append(("no model", drawn, None, None, bare, bare, None))
+    for level, channels, samples, others in zip(
+        about.levels, spent.levels / 2**19, spent.samples.tolist(), plain, strict=True
+    ):
+        if not samples:
+            continue
         name = f"{level.width} \N{MULTIPLICATION SIGN} {level.height}"
-        if spent.samples[place]:
-            row(name, found, level.bytes - plain[place], int(spent.samples[place]))
-    streams = first + sum(level.bytes for level in about.levels)
-    theory = first + sum(plain) + int(spent.levels.sum()) / 2**19
-    rest = about.bytes - streams
+        theory, real = float(channels.sum()), level.bytes - others
+        taken = [f"{name} {number(size)} bytes" for name, size in zip(seen.channels, channels, strict=True)]
+        found = [Part(*part) for part in zip(kinds, (8 * channels).tolist(), taken, strict=True)]
+        drawn = bar(found, whole, f"{name}: {', '.join(taken)}", mark=8 * real)
+        excess = f"{100 * (real / theory - 1):+.2f} %"
+        rows.append((name, drawn, samples, 8 * theory / samples, round(theory), real, excess))
+    rest = about.bytes - first - sum(level.bytes for level in about.levels)
     rows.append(("header, heads, metadata", None, None, None, None, rest, None))
+    theory = bare + int(spent.levels.sum()) / 2**19
     rows.append(("the file", None, int(spent.samples.sum()), None, round(theory), about.bytes, None))
     names = [*zip(kinds, seen.channels, strict=True), ("first", "first pixels")]
-    names += [("plain", "without a model")] if sum(plain) else []
+    names += [("plain", "without a model")] if bare else []
     keys = [element("li", element("i", class_=f"key {kind}"), name) for kind, name in names]
-    header = ("image so far", "bits", "samples", "bits a sample", "bytes in theory", "bytes", "more")
+    header = ("image so far", "bits", "samples", "bits a sample", "bytes in theory", "bytes", "over theory")
     return section(
         "Bits by level and channel",
         element(
@@ -358,7 +364,7 @@ def _bits_by_level(seen: Seen) -> Element:
             class_="note",
         ),
         element("ul", *keys, class_="keys"),
-        table("Bits of each level, coarse to fine", header, rows, words=2),
+        table("Bits of each level, coarse to fine", header, rows, words=2, class_="bars sum"),
     )
 
 
@@ -371,14 +377,14 @@ def _levels(seen: Seen) -> Element | None:
     """What prefixes of the file show."""
     if not any(seen.costs.samples):
         return None
-    data, spent, parts = seen.data, seen.costs, seen.parts
+    data, spent, parts, costs = seen.data, seen.costs, seen.parts, seen.costs.bits.sum(2)
     coded = len(parts.levels) % 2
     count = len(parts.levels) // 2
     ends = [_offset(seen, Kind.COARSEST), *seen.level_ends]
     found = [(count - factor, ends[coded + 2 * factor]) for factor in range(count + 1)]
     if coded:
         found.insert(0, (Layout(parts.coded, parts.tile_bits).halvings, ends[0]))
-    top = top_of(spent.bits.sum(2)) if not spent.block_bits else 1.0
+    top = top_of(costs) if not spent.block_bits else 1.0
     cards = []
     for level, end in found:
         step = 1 << level
@@ -386,7 +392,7 @@ def _levels(seen: Seen) -> Element | None:
         height, width = pixels.shape[:2]
         factor = -(-max(height, width) // _LEVEL_SIDE)
         size = f"{width} \N{MULTIPLICATION SIGN} {height}"
-        bits = spent.bits[::step, ::step].sum(2)
+        bits = costs[::step, ::step]
         cards.append(
             element(
                 "figure",
@@ -398,7 +404,7 @@ def _levels(seen: Seen) -> Element | None:
                     "figcaption",
                     element("b", size),
                     element("span", f"{number(end)} bytes"),
-                    element("span", f"{100 * end / len(data):.2g} % of the file"),
+                    element("span", f"{_percent(end / len(data))} of the file"),
                 ),
             )
         )
@@ -410,7 +416,7 @@ def _levels(seen: Seen) -> Element | None:
     return section(
         "What a prefix of the file shows",
         element("p", told.partition(" Below")[0] if spent.block_bits else told, " ", large, class_="note"),
-        element("div", *cards, class_="cards"),
+        element("div", *cards, class_="cards", style=f"--shape: {seen.about.width} / {seen.about.height}"),
     )
 
 
@@ -450,7 +456,7 @@ def _tiles(seen: Seen) -> Element | None:
             place = f"{unit.columns.start},{unit.rows.start}: {method.name}, {number(size)} bytes"
             title = f"{place}, {8 * size / (width * height):.2f} bits a pixel"
             cells.append(Cell(unit.columns.start, unit.rows.start, width, height, method.name.lower(), title))
-        what = ("Colours", "Alpha")[component] if components > 1 else "Tiles"
+        what = ("Colours", "Alpha")[component] if components > 1 else "All channels"
         drawn = mosaic(cells, (coded.width, coded.height), f"{what}: how each tile is coded")
         maps.append(element("figure", element("figcaption", what), drawn, class_="mosaic"))
     told = "Colours and alpha of a tile are coded apart. " if components > 1 else ""
@@ -475,8 +481,9 @@ def _sections(seen: Seen) -> Element:
     ]
     levels = iter([n for n, sizes in enumerate(seen.parts.index.streams) if any(sizes)])
     for one in seen.sections:
-        name, what = one.name, _WHAT.get(one.name, "")
-        kind = "metadata" if one.kind in list(MetadataKind) else one.name.lower().split()[0]
+        name, what, kind = one.name, _WHAT.get(one.name, ""), one.name.lower().split()[0]
+        if one.kind in list(MetadataKind):
+            kind, what = "metadata", "metadata, see below"
         if one.kind == Kind.LEVEL:
             place = next(levels)
             level = seen.about.levels[place]
@@ -499,7 +506,7 @@ def _sections(seen: Seen) -> Element:
         element("div", *marks, class_="marks") if marks and any(seen.costs.samples) else None,
         table(
             f"{len(rows) - 1} sections after the header, every checksum right",
-            ("section", "is", "", "CRC32", "offset", "bytes"),
+            ("section", "is", "role", "CRC32", "offset", "bytes"),
             rows,
             words=4,
         ),
@@ -525,7 +532,7 @@ def _metadata(seen: Seen) -> Element | None:
     ]
     return section(
         "Metadata",
-        table("Metadata by kind", ("kind", "says", "bytes in the file"), rows, words=2),
+        table("Metadata by kind", ("kind", "says", "bytes"), rows, words=2),
         table("Texts", ("keyword", "text", "bytes"), texts, words=2) if texts else None,
     )
 
@@ -559,6 +566,10 @@ def _said(metadata: Metadata) -> dict[MetadataKind, str]:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share > 0.1 else f"{100 * share:.2g} %"
 
 
 def _count(count: int, what: str) -> str:
