@@ -140,9 +140,11 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         "--peers",
         default="png,webp,jpegxl-7,jpegxl-9",
         metavar="NAMES",
-        help="codecs to compare with, or none (default: %(default)s)",
+        help="codecs to compare with, or none; ppyr-1 to ppyr-9 are other efforts (default: %(default)s)",
     )
     bench.add_argument("--json", metavar="OUT", help="write all results to this file")
+    bench.add_argument("--html", metavar="OUT", help="write a page that shows them, with plots")
+    bench.add_argument("-f", "--force", action="store_true", help="replace a page that is there already")
     _add_talk(bench)
     _add_computing(bench, model=True, limit=False, threads=1)
     bench.set_defaults(run=commands.bench)

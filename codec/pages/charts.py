@@ -14,7 +14,11 @@ from .html import Element, element, number
 
 _WIDTH = 1000
 #: Sides of a scatter plot, and of the frame in it: left, top, right, bottom.
-_SIZE, _FRAME = (460, 320), (52, 14, 446, 272)
+_SIZE, _FRAME = (420, 310), (56, 12, 412, 264)
+#: What has more than so many times the least is at the upper edge of a plot.
+_FAR = 1.14
+#: Factor between the ends of an axis from which on only powers of ten are named.
+_MANY = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,42 +94,42 @@ class Series:
 
 
 def scatter(series: Sequence[Series], across: str, up: str, label: str) -> Element:
-    """Points over a logarithmic axis; what is far above the lowest is at the upper edge, with its value."""
+    """Points over a logarithmic axis of seconds; those far above the lowest are at the upper edge."""
     points = [point for one in series for point in one.points]
-    low_x, high_x = _decades([x for x, _, _ in points])
-    low, high, step = _range([y for _, y, _ in points])
+    seconds, values = _axis([x for x, _, _ in points]), [y for _, y, _ in points]
+    low, high = 0.985 * min(values), 1.015 * min(max(values), _FAR * min(values))
     left, top, right, bottom = _FRAME
 
     def place(x: float, y: float) -> tuple[float, float]:
-        share = (math.log10(x) - low_x) / (high_x - low_x)
+        first, last = (math.log10(end) for end in seconds)
+        share = (math.log10(x) - first) / (last - first)
         return left + share * (right - left), bottom - (min(y, high) - low) / (high - low) * (bottom - top)
 
     drawn = [element("rect", x=left, y=top, width=right - left, height=bottom - top, class_="frame")]
-    for power in range(math.ceil(low_x), math.floor(high_x) + 1):
-        x, _ = place(10.0**power, low)
+    for tick in _seconds(*seconds):
+        x, _ = place(tick, low)
         drawn.append(element("line", x1=x, x2=x, y1=top, y2=bottom, class_="rule"))
-        drawn.append(element("text", _seconds(power), x=x, y=bottom + 18, class_="middle"))
-    for count in range(round((high - low) / step) + 1):
-        _, y = place(10.0**low_x, low + count * step)
+        drawn.append(element("text", _told(tick), x=x, y=bottom + 17, class_="tick middle"))
+    ticks, digits = _ticks(low, high)
+    for tick in ticks:
+        _, y = place(seconds[0], tick)
         drawn.append(element("line", x1=left, x2=right, y1=y, y2=y, class_="rule"))
-        drawn.append(element("text", number(low + count * step, 2), x=left - 8, y=y + 4, class_="end"))
-    drawn.append(element("text", across, x=(left + right) / 2, y=bottom + 38, class_="middle axis"))
-    drawn.append(
-        element("text", up, x=-(top + bottom) / 2, y=12, class_="middle axis", transform="rotate(-90)")
-    )
+        drawn.append(element("text", number(tick, digits), x=left - 7, y=y + 4, class_="tick end"))
+    drawn.append(element("text", across, x=(left + right) / 2, y=bottom + 36, class_="axis middle"))
+    turned = {"transform": "rotate(-90)", "class_": "axis middle"}
+    drawn.append(element("text", up, x=-(top + bottom) / 2, y=11, **turned))
     for one in series:
         places = [place(x, y) for x, y, _ in one.points]
         for (x1, y1), (x2, y2) in pairwise(places):
             drawn.append(element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=f"join {one.kind}"))
+    words: list[tuple[float, float, float]] = []
     for one in series:
-        for (x, y, name), (cx, cy) in zip(
-            one.points, (place(*point[:2]) for point in one.points), strict=True
-        ):
-            told = f"{name}: {number(y, 3)} bits/dim, {x:.3g} s a megapixel"
-            drawn.append(element("circle", element("title", told), cx=cx, cy=cy, r=5, class_=one.kind))
+        for x, y, name in one.points:
+            cx, cy = place(x, y)
+            title = f"{one.name} {name}: {number(y, 3)} bits/dim, {x:.3g} s a megapixel"
+            drawn.append(element("circle", element("title", title), cx=cx, cy=cy, r=4.5, class_=one.kind))
             text = name if y <= high else f"{name} {number(y, 2)} \N{UPWARDS ARROW}"
-            side = ("end", cx - 9) if cx > (left + right) / 2 else (None, cx + 9)
-            drawn.append(element("text", text, x=side[1], y=cy + 4, class_=side[0]))
+            drawn.append(element("text", text, x=cx, y=_free(words, cx, cy, text), class_="middle"))
     return _drawing(drawn, _SIZE, label)
 
 
@@ -143,26 +147,42 @@ def _drawing(
     )
 
 
-def _decades(values: Sequence[float]) -> tuple[float, float]:
-    """Logarithms between which all values lie, with some room and at least one power of ten."""
-    low, high = math.log10(min(values)) - 0.2, math.log10(max(values)) + 0.2
-    return (low, high) if math.floor(high) >= math.ceil(low) else (math.floor(low), math.ceil(high))
+def _free(words: list[tuple[float, float, float]], x: float, y: float, text: str) -> float:
+    """Where a point's words are to stand, below it or above, so that they hide no others, and note them."""
+    half = 3.5 * len(text)
+    places = [y + 17, y - 9, y + 30, y - 22] if y > _FRAME[1] else [y + 17]
+    free = (
+        at
+        for at in places
+        if all(abs(at - other) >= 12 or abs(x - middle) >= half + width for middle, other, width in words)
+    )
+    found = next(free, places[0])
+    words.append((x, found, half))
+    return found
 
 
-#: What has more than so many times the least is drawn at the upper edge.
-_FAR = 1.3
+def _axis(seconds: Sequence[float]) -> tuple[float, float]:
+    """The ends of an axis for these times, at least a factor of five apart."""
+    middle = math.sqrt(min(seconds) * max(seconds))
+    half = max(math.sqrt(max(seconds) / min(seconds)) * 1.5, math.sqrt(5))
+    return middle / half, middle * half
 
 
-def _range(values: Sequence[float]) -> tuple[float, float, float]:
-    """Least and greatest of an axis, and the step between its lines."""
-    low, high = min(values), min(max(values), _FAR * min(values))
-    wanted = max(high - low, 0.05 * low, 0.01) / 4
+def _seconds(first: float, last: float) -> list[float]:
+    """Round times between two, some of them."""
+    digits = (1, 2, 5) if last / first < _MANY else (1,)
+    powers = range(math.floor(math.log10(first)), math.ceil(math.log10(last)))
+    return [tick for power in powers for digit in digits if first <= (tick := digit * 10.0**power) <= last]
+
+
+def _ticks(low: float, high: float) -> tuple[list[float], int]:
+    """Round numbers between two, three to eight of them, and how many decimals they have, two at least."""
+    wanted = (high - low) / 6
     power = 10.0 ** math.floor(math.log10(wanted))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= wanted)
-    return math.floor(low / step) * step, math.ceil(high / step) * step, step
+    ticks = [count * step for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return ticks, max(2, -math.floor(math.log10(step)))
 
 
-def _seconds(power: int) -> str:
-    """A power of ten of seconds in words."""
-    names = {-3: "1 ms", -2: "10 ms", -1: "100 ms", -4: "0.1 ms", -5: "10 \N{MICRO SIGN}s"}
-    return names.get(power, f"{10.0**power:,.6g} s")
+def _told(seconds: float) -> str:
+    return f"{seconds:.6g} s" if seconds >= 1 else f"{1000 * seconds:.6g} ms"

@@ -166,7 +166,7 @@ def _header(seen: Seen) -> Element:
     rows, columns = Layout(coded, seen.parts.tile_bits).tiles
     figures: list[tuple[str, Child]] = [
         ("bytes", number(about.bytes)),
-        ("bits a sample", number(about.bits_per_dim, 3)),
+        ("bits/dim", number(about.bits_per_dim, 3)),
         ("of the raw samples", f"{number(100 * about.bytes / raw, 1)} %"),
         ("bytes in theory", number(theory)),
     ]
@@ -184,7 +184,7 @@ def _header(seen: Seen) -> Element:
         ("Format", f"version {about.version}"),
     ]
     if about.condition:
-        details.insert(4, ("Given to the model", f"{number(about.condition)} bytes beside the pixels"))
+        details.insert(4, ("Given to the model", f"{_count(about.condition, 'byte')} beside the pixels"))
     return element("header", element("h1", seen.name), facts(figures, "figures"), facts(details))
 
 
@@ -234,7 +234,8 @@ def _pictures(seen: Seen) -> Element:
             f"{number(float(values.max()), 1)} at most"
         )
         image = heat(values, most, alt, factor)
-        figures.append(element("div", _framed(seen, image), _legend(most, alt), class_=f"view v{place}"))
+        view = f"view v{place}" if len(views) > 1 else None
+        figures.append(element("div", _framed(seen, image), _legend(most, alt), class_=view))
     alt = f"The picture, {width} x {height} pixels"
     return section(
         "Picture and cost",
@@ -354,7 +355,7 @@ def _bits_by_level(seen: Seen) -> Element:
     names = [*zip(kinds, seen.channels, strict=True), ("first", "first pixels")]
     names += [("plain", "without a model")] if bare else []
     keys = [element("li", element("i", class_=f"key {kind}"), name) for kind, name in names]
-    header = ("image so far", "bits", "samples", "bits a sample", "bytes in theory", "bytes", "over theory")
+    header = ("image so far", "bits", "samples", "bits/dim", "bytes in theory", "bytes", "over theory")
     return section(
         "Bits by level and channel",
         element(
