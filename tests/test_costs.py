@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,17 +131,13 @@ def test_samples_carry_what_their_mixtures_say(bits: int, seed: int) -> None:
 
 def test_low_bits_cost_a_bit_each() -> None:
     centres, numbers = np.zeros((1, 2), np.int64), np.zeros((1, 2), np.uint16)
-    samples = np.array([[5, 9]], np.uint16)
-    spent = [
-        symbols.informations(
-            samples << bits,
-            0 * samples,
-            Distribution(centres, numbers, np.full((1, 2), bits, np.uint8)),
-            TABLES,
-        )
-        for bits in (0, 3)
-    ]
-    assert np.array_equal(spent[1] - spent[0], np.full((1, 2), 3 << 16))
+    samples: npt.NDArray[np.uint16] = np.array([[5, 9]], np.uint16)
+    bits = np.zeros((1, 2), np.uint8), np.full((1, 2), 3, np.uint8)
+    bare, more = (
+        symbols.informations(shifted, np.zeros_like(shifted), Distribution(centres, numbers, low), TABLES)
+        for shifted, low in zip((samples, 8 * samples), bits, strict=True)
+    )
+    assert np.array_equal(more - bare, np.full((1, 2), 3 << 16))
 
 
 @pytest.mark.parametrize("tile_bits", [4, 10])
