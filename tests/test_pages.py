@@ -18,7 +18,7 @@ from PIL import Image
 
 from ppyr import costs as costs_module
 from ppyr.bench import ImageResult, Measured, report
-from ppyr.bitstream.container import HEADER_SIZE, Kind, read_index
+from ppyr.bitstream.container import HEADER_SIZE, Kind, pack, read_index, unpack
 from ppyr.cli import main
 from ppyr.coding import encode_changed
 from ppyr.effort import encode
@@ -151,6 +151,15 @@ def test_every_kind_of_file_has_a_page(file: SomeFile) -> None:
         assert np.array_equal(np.asarray(found.images[0]), file.image)
 
 
+def test_what_a_file_has_beside_its_levels_is_told() -> None:
+    assert "bytes of changes" in check(FILES["changes"].data).text
+    assert "numbers of" in check(FILES["colours"].data).text
+    assert "blue as a copy, alpha as one value" in check(FILES["copies and constants"].data).text
+    container = replace(unpack(FILES["rgb"].data), ancillary=((200, b"new"),))
+    rows = check(pack(container)).table("every checksum right")
+    assert [row["section"] for row in rows if row["role"] == "ancillary"] == ["ancillary 200"]
+
+
 def test_every_family_has_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     some_families.install(tmp_path, monkeypatch)
     for name in ("classes", "colours", "pyramids"):
@@ -196,7 +205,7 @@ def test_a_large_image_is_reduced_and_the_page_says_so(monkeypatch: pytest.Monke
     assert "too large" not in check(data).text
     monkeypatch.setattr(costs_module, "MOST_BLOCKS", 1000)
     found = check(data)
-    assert "too large for a page: a pixel of these is the mean of 2 x 2" in found.text
+    assert "too large for a page: a pixel here is the mean of 2 \N{MULTIPLICATION SIGN} 2" in found.text
     assert found.images[0].size == found.images[1].size == (35, 20)
 
 

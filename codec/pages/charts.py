@@ -46,7 +46,7 @@ def bar(parts: Iterable[Part], whole: float, label: str, *, mark: float | None =
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Tile:
     """A rectangle of a map: place and size, class of its colour, and what it is in words."""
 
     left: int
@@ -57,19 +57,19 @@ class Cell:
     title: str
 
 
-def mosaic(cells: Iterable[Cell], size: tuple[int, int], label: str) -> Element:
+def mosaic(tiles: Iterable[Tile], size: tuple[int, int], label: str) -> Element:
     """Rectangles on a plane of this width and height."""
     drawn = [
         element(
             "rect",
-            element("title", cell.title),
-            x=cell.left,
-            y=cell.top,
-            width=cell.width,
-            height=cell.height,
-            class_=f"cell {cell.kind}",
+            element("title", tile.title),
+            x=tile.left,
+            y=tile.top,
+            width=tile.width,
+            height=tile.height,
+            class_=f"cell {tile.kind}",
         )
-        for cell in cells
+        for tile in tiles
     ]
     return _drawing(drawn, size, label)
 

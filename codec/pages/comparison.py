@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from .charts import Part, Series, bar, scatter
-from .html import Cell, Child, Element, element, facts, number, page, section, table
+from .html import Cell, Child, Element, count, element, facts, number, page, section, sides, table
 
 _DIRECTIONS = {"encode": "encode_seconds", "decode": "decode_seconds"}
 _FAMILIES = {"ppyr": "ppyr", "jpegxl": "JPEG XL", "webp": "WebP", "png": "PNG"}
@@ -28,7 +28,7 @@ def comparison(found: Mapping[str, Any]) -> bytes:
     pixels = sum(image["width"] * image["height"] for image in images)
     raw = _raw(images)
     return page(
-        f"{_count(len(images), 'image')} - ppyr bench",
+        f"{count(len(images), 'image')} - ppyr bench",
         _header(found, raw),
         element(
             "main",
@@ -54,7 +54,7 @@ def _header(found: Mapping[str, Any], raw: int) -> Element:
         best = min(others, key=lambda name: float(others[name]["bytes"]))
         figures.append((f"of {_label(best)}", f"{100 * others[best]['bytes_ratio']:.1f} %"))
     details: list[tuple[str, Child]] = [
-        ("Images", f"{_count(len(found['images']), 'image')}, {number(pixels / 1e6, 2)} megapixels"),
+        ("Images", f"{count(len(found['images']), 'image')}, {number(pixels / 1e6, 2)} megapixels"),
         ("Model", f"{found['model'] or 'none'} ({found['model_id'][:8]})"),
         ("Threads", str(found["threads"])),
         ("Processor", found["cpu"]),
@@ -146,8 +146,7 @@ def _images(images: Sequence[Mapping[str, Any]]) -> Element:
     peers = list(images[0]["peers"])
     rows: list[tuple[Cell, ...]] = []
     for image in images:
-        sides = (image["width"], image["height"], image["channels"])
-        size = " \N{MULTIPLICATION SIGN} ".join(map(str, sides))
+        size = sides(image["width"], image["height"], image["channels"])
         smallest = min([image["ppyr"], *image["peers"].values()], key=lambda one: int(one["bytes"]))
         cells: list[Cell] = [
             _sized(one["bytes"], smallest["bytes"]) for one in (image["ppyr"], *image["peers"].values())
@@ -208,7 +207,3 @@ def _short(codec: str) -> str:
     """A codec beside its point."""
     family, _, effort = codec.partition("-")
     return effort if family in _FAMILIES and effort else _FAMILIES.get(family, codec)
-
-
-def _count(count: int, what: str) -> str:
-    return f"{number(count)} {what}{'' if count == 1 else 's'}"

@@ -49,6 +49,21 @@ def number(value: float, digits: int = 0) -> str:
     return f"{value:,.{digits}f}"
 
 
+def sides(*lengths: int) -> str:
+    """Lengths of sides for people."""
+    return " \N{MULTIPLICATION SIGN} ".join(map(str, lengths))
+
+
+def percent(share: float) -> str:
+    """A share for people."""
+    return f"{100 * share:.0f} %" if share > 0.1 else f"{100 * share:.2g} %"
+
+
+def count(many: int, what: str) -> str:
+    """So many of what a word names."""
+    return f"{number(many)} {what}{'' if many == 1 else 's'}"
+
+
 def table(
     caption: str,
     header: Sequence[str],
