@@ -20,7 +20,7 @@ from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import ModelError, PpyrError
 from ppyr.imagefile import ImageFile, read_image_file
-from ppyr.images import Pixels
+from ppyr.images import Pixels, coloured
 from ppyr.inspect import info
 from ppyr.models.registry import model_name
 
@@ -167,13 +167,7 @@ def shown(file: ImageFile) -> tuple[np.ndarray, int]:
     """
     palette, depth = file.metadata.palette, file.bit_depth
     if palette is not None:
-        channels = 4 if palette.alpha else 3
-        colours = np.full((256, channels), 255, np.uint8)
-        colours[:, :3] = 0
-        entries = np.frombuffer(palette.colours, np.uint8).reshape(-1, 3)
-        colours[: len(entries), :3] = entries
-        colours[: len(palette.alpha), 3:] = np.frombuffer(palette.alpha, np.uint8)[:, None]
-        return colours[file.samples], 8
+        return coloured(file.samples, palette), 8
     if depth < 8:
         return (file.samples.astype(np.uint16) * 255 // (2**depth - 1)).astype(np.uint8), 8
     return file.samples, depth

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from ppyr.bitstream.raster import SHALLOW, Samples
-from ppyr.metadata import Metadata, Palette
+from ppyr.images import coloured
+from ppyr.metadata import Metadata
 
 from .colours import palette, steps_of
 from .html import Element, element
@@ -27,7 +28,7 @@ def shown(image: Samples, bit_depth: int, metadata: Metadata) -> npt.NDArray[np.
     """
     samples: Samples = image[..., np.newaxis] if image.ndim == 2 else image
     if metadata.palette is not None:
-        return _coloured(samples[..., 0], metadata.palette)
+        return coloured(samples[..., 0], metadata.palette)
     found = samples if bit_depth == SHALLOW else _scaled(samples, bit_depth)
     if metadata.transparent is None:
         return found.astype(np.uint8, copy=False)
@@ -35,22 +36,17 @@ def shown(image: Samples, bit_depth: int, metadata: Metadata) -> npt.NDArray[np.
     return np.concatenate([found, np.where(seen, 255, 0)], 2).astype(np.uint8)
 
 
-def _coloured(indices: Samples, palette: Palette) -> npt.NDArray[np.uint8]:
-    """The colours of a palette's numbers; one that it has not is black."""
-    colours = np.zeros((1 << SHALLOW, 4), np.uint8)
-    colours[:, 3] = 255
-    colours[: len(palette), :3] = np.frombuffer(palette.colours, np.uint8).reshape(-1, 3)
-    colours[: len(palette.alpha), 3] = np.frombuffer(palette.alpha, np.uint8)
-    return colours[:, : 4 if palette.alpha else 3][indices]
-
-
-def _scaled(samples: Samples, bit_depth: int) -> npt.NDArray[np.uint32]:
+def _scaled(samples: Samples, bit_depth: int) -> npt.NDArray[np.uint8]:
     """Samples (H, W, C) as 0..255."""
     whole = (1 << bit_depth) - 1
-    tops = np.full(samples.shape[2], whole if bit_depth < SHALLOW else brightest(samples), np.uint32)
+    tops = [whole if bit_depth < SHALLOW else brightest(samples)] * samples.shape[2]
     if len(tops) % 2 == 0:
         tops[-1] = whole
-    return samples * np.uint32(255) // tops
+    found = np.empty(samples.shape, np.uint8)
+    for channel, top in enumerate(tops):
+        table = (np.arange(whole + 1) * 255 // top).clip(max=255).astype(np.uint8)
+        found[..., channel] = table[samples[..., channel]]
+    return found
 
 
 def brightest(image: Samples) -> int:
