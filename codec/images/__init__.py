@@ -93,4 +93,5 @@ def coloured(indices: np.ndarray, palette: Palette) -> np.ndarray:
     colours[:, 3] = 255
     colours[: len(palette), :3] = np.frombuffer(palette.colours, np.uint8).reshape(-1, 3)
     colours[: len(palette.alpha), 3] = np.frombuffer(palette.alpha, np.uint8)
-    return colours[:, : 4 if palette.alpha else 3][indices]
+    found: np.ndarray = colours[:, : 4 if palette.alpha else 3][indices]
+    return found
