@@ -66,7 +66,7 @@ class Kind(IntEnum):
 
 
 _METADATA = frozenset(map(int, MetadataKind))
-_NAMES = {int(kind): kind.name for kind in (*Kind, *MetadataKind)}
+_NAMES: dict[int, str] = {int(kind): kind.name for kind in (*Kind, *MetadataKind)}
 
 
 @dataclass(frozen=True)
@@ -458,12 +458,16 @@ class Section:
     start: int
     stop: int
 
+    @property
+    def name(self) -> str:
+        """Name of the kind."""
+        return _NAMES.get(self.kind, f"ancillary {self.kind}")
+
     def expect(self, kind: Kind, size: int | None = None) -> bytes:
         """The payload, once kind and size are found right."""
         if self.kind != kind:
-            found = _NAMES.get(self.kind, f"ancillary {self.kind}")
             raise FormatError(
-                f"offset {self.start}: section {found} stands where {kind.name} belongs; {FRESH_COPY}",
+                f"offset {self.start}: section {self.name} stands where {kind.name} belongs; {FRESH_COPY}",
                 offset=self.start,
                 expected=int(kind),
                 found=self.kind,
@@ -584,6 +588,15 @@ def read_section(data: bytes, offset: int, base: int = 0) -> Section:
             found=kind,
         )
     return Section(kind, data[start:end], base + offset, base + end + _CRC.size)
+
+
+def sections(data: bytes) -> Iterator[Section]:
+    """All sections of a whole file, in their order; raises as `unpack` does."""
+    offset = HEADER_SIZE
+    while offset < len(data):
+        section = read_section(data, offset)
+        yield section
+        offset = section.stop
 
 
 def _level(sections: Iterator[Section], sizes: tuple[int, ...]) -> tuple[bytes, ...]:

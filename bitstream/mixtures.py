@@ -19,8 +19,9 @@ from decimal import Context, Decimal
 import numpy as np
 import numpy.typing as npt
 
+from ppyr.bitstream import tables
 from ppyr.bitstream.exponential import sigmoids
-from ppyr.bitstream.tables import ALPHABET, PRECISION
+from ppyr.bitstream.tables import ALPHABET, PRECISION, Symbols
 from ppyr.errors import ModelError
 
 COMPONENTS = (1, 16)
@@ -110,9 +111,21 @@ def frequencies(mixtures: Mixtures) -> npt.NDArray[np.uint32]:
 
     Each is at least 1, and a row sums to 2^24.
     """
-    alphabet, total = 1 << mixtures.bits, 1 << PRECISION
-    samples = np.arange(1, alphabet)
-    mass = np.zeros((len(mixtures.weights), alphabet - 1), np.int64)
+    starts = _starts(mixtures, np.arange(1, 1 << mixtures.bits)[np.newaxis])
+    return np.diff(starts, prepend=0, append=1 << PRECISION).astype(np.uint32)
+
+
+def informations(samples: Symbols, mixtures: Mixtures) -> npt.NDArray[np.int32]:
+    """Information content of each of n samples, in units of 2^-16 bit; int32 (n,)."""
+    edges = samples[:, np.newaxis] + np.arange(2)
+    starts = _starts(mixtures, edges)
+    starts[edges == 0], starts[edges >> mixtures.bits > 0] = 0, 1 << PRECISION
+    return tables.informations(np.diff(starts).astype(np.uint32))[:, 0]
+
+
+def _starts(mixtures: Mixtures, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The first quantiles of samples (n, m), or (1, m), each within 1..2^bits - 1."""
+    mass = np.zeros((len(mixtures.weights), samples.shape[1]), np.int64)
     for weight, mean, scale in zip(
         mixtures.weights.T.astype(np.int64), mixtures.means.T, mixtures.scales.T, strict=True
     ):
@@ -122,8 +135,8 @@ def frequencies(mixtures: Mixtures) -> npt.NDArray[np.uint32]:
         line = ((LOGISTIC[place + 1] - LOGISTIC[place]) * rest) >> BETWEEN
         mass += weight[:, np.newaxis] * (LOGISTIC[place] + line)
     mass //= mixtures.weights.sum(1, dtype=np.int64)[:, np.newaxis]
-    starts = samples + (mass * (total - alphabet) >> PRECISION)
-    return np.diff(starts, prepend=0, append=total).astype(np.uint32)
+    shared = (1 << PRECISION) - (1 << mixtures.bits)
+    return samples + (mass * shared >> PRECISION)
 
 
 def _check(name: str, value: int, least: int, most: int) -> None:

@@ -46,6 +46,8 @@ TableNumbers = npt.NDArray[np.uint16]
 Centres = npt.NDArray[np.uint8]
 
 _HALF = ALPHABET // 2
+#: Folded tables that are held at once.
+_CHUNK = 1 << 12
 _DISTANCES = np.concatenate((np.arange(_HALF), np.arange(-_HALF, 0)))
 
 
@@ -109,6 +111,22 @@ class TableSet:
         folded = np.flatnonzero(self.are_folded(table_numbers, centres))
         frequencies[folded] = self._fold(table_numbers[folded], centres[folded])
         return frequencies
+
+    def informations(
+        self, symbols: Symbols, table_numbers: TableNumbers, centres: Centres
+    ) -> npt.NDArray[np.int32]:
+        """Information content of each symbol (n,), in units of 2^-16 bit; int32 (n,)."""
+        found = self.lookup.information[table_numbers, symbols]
+        folded = np.flatnonzero(self.are_folded(table_numbers, centres))
+        pairs = table_numbers[folded].astype(np.int64) * ALPHABET + centres[folded]
+        distinct, places = np.unique(pairs, return_inverse=True)
+        for first in range(0, len(distinct), _CHUNK):
+            numbers, middles = np.divmod(distinct[first : first + _CHUNK], ALPHABET)
+            rows = self._fold(numbers.astype(np.uint16), middles.astype(np.uint8))
+            mine = np.flatnonzero((places >= first) & (places < first + _CHUNK))
+            frequencies = rows[places[mine] - first, symbols[folded[mine]]]
+            found[folded[mine]] = informations(frequencies[:, np.newaxis])[:, 0]
+        return found
 
     def unknown(self, number: int) -> ModelError:
         """What is wrong where a symbol has a table of this number, and there is none."""

@@ -20,7 +20,7 @@ from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import ModelError, PpyrError
 from ppyr.imagefile import ImageFile, read_image_file
-from ppyr.images import Pixels
+from ppyr.images import Pixels, coloured
 from ppyr.inspect import info
 from ppyr.models.registry import model_name
 
@@ -29,6 +29,9 @@ REFERENCE = "jpegxl-9"
 
 PEERS = ("png", "webp", "jpegxl-7", "jpegxl-9")
 """Names of the codecs to compare with, each on one thread; the number behind jpegxl is its effort."""
+
+EFFORTS = tuple(f"ppyr-{effort}" for effort in range(1, 10))
+"""Names of ppyr itself at its efforts, which can be compared with as well."""
 
 _PACKAGES = (
     "ppyr",
@@ -61,6 +64,7 @@ class ImageResult:
     Attributes:
         file: path of the image.
         width, height, channels: its size.
+        bit_depth: bits a sample.
         bits_per_dim: bits of the .ppyr file for each sample.
         theoretical_bits_per_dim: see `ppyr.inspect.Info`.
         overhead_ok: whether the file without its changes to the model and its mapping is at most 0.1 %, and
@@ -74,6 +78,7 @@ class ImageResult:
     width: int
     height: int
     channels: int
+    bit_depth: int
     bits_per_dim: float
     theoretical_bits_per_dim: float
     overhead_ok: bool
@@ -91,10 +96,11 @@ class ImageResult:
         return self.ppyr.bytes / self.peers[peer].bytes
 
 
-def warm_up(*, backend: str = "auto", **density: Any) -> str:
-    """Load the model and compile what is compiled at first use, so that no image's time contains it.
+def warm_up(peers: Sequence[str] = (), *, backend: str = "auto", **density: Any) -> str:
+    """Load the models and compile what is compiled at first use, so that no image's time contains it.
 
     Args:
+        peers: those of them that are `EFFORTS` are to be loaded too.
         backend: auto, int8, torch, cuda or reference.
         density: effort, model and time_budget, see `ppyr.encode`.
 
@@ -103,6 +109,9 @@ def warm_up(*, backend: str = "auto", **density: Any) -> str:
     """
     slope = np.add.outer(np.arange(64), np.arange(64))
     for image in (slope, slope[..., np.newaxis] + np.arange(3) * slope[::-1, :, np.newaxis] // 4):
+        for name in set(peers) & set(EFFORTS):
+            encoder, decoder = peer(name, backend=backend)
+            decoder(encoder(image.astype(np.uint8)))
         data = encode(image.astype(np.uint8), backend=backend, **density)
         decode(data, backend=backend)
     return info(data).model_id
@@ -139,6 +148,7 @@ def measure(
         width=about.width,
         height=about.height,
         channels=about.channels,
+        bit_depth=about.bit_depth,
         bits_per_dim=about.bits_per_dim,
         theoretical_bits_per_dim=about.theoretical_bits_per_dim,
         overhead_ok=about.bytes - about.changes - about.mapping
@@ -146,7 +156,7 @@ def measure(
         + _OVERHEAD_BYTES * sum(about.units.values()),
         model_evaluations=about.model_evaluations,
         ppyr=ppyr,
-        peers={name: _measure_peer(image, name) for name in peers},
+        peers={name: _measure_peer(image, name, backend) for name in peers},
     )
 
 
@@ -157,13 +167,7 @@ def shown(file: ImageFile) -> tuple[np.ndarray, int]:
     """
     palette, depth = file.metadata.palette, file.bit_depth
     if palette is not None:
-        channels = 4 if palette.alpha else 3
-        colours = np.full((256, channels), 255, np.uint8)
-        colours[:, :3] = 0
-        entries = np.frombuffer(palette.colours, np.uint8).reshape(-1, 3)
-        colours[: len(entries), :3] = entries
-        colours[: len(palette.alpha), 3:] = np.frombuffer(palette.alpha, np.uint8)[:, None]
-        return colours[file.samples], 8
+        return coloured(file.samples, palette), 8
     if depth < 8:
         return (file.samples.astype(np.uint16) * 255 // (2**depth - 1)).astype(np.uint8), 8
     return file.samples, depth
@@ -238,8 +242,8 @@ def environment() -> dict[str, Any]:
     return {"versions": versions, "cpu": _cpu(), "platform": platform.platform()}
 
 
-def _measure_peer(image: np.ndarray, name: str) -> Measured:
-    encoder, decoder = peer(name)
+def _measure_peer(image: np.ndarray, name: str, backend: str) -> Measured:
+    encoder, decoder = peer(name, backend=backend)
     measured, _ = _time(
         _coloured(image) if name == "webp" else image,
         encoder,
@@ -249,12 +253,21 @@ def _measure_peer(image: np.ndarray, name: str) -> Measured:
     return measured
 
 
-def peer(name: str, threads: int = 1) -> tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]:
+def peer(
+    name: str, threads: int = 1, backend: str = "auto"
+) -> tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]:
     """Encoder and decoder of a peer, at the settings that its name stands for: PNG level 9, WebP method 6.
 
-    PNG and WebP have no use for more than one thread.
+    PNG and WebP have no use for more than one thread; ppyr has those of the process, and the backend.
     """
     import imagecodecs
+
+    if name in EFFORTS:
+        effort = int(name.removeprefix("ppyr-"))
+        return (
+            lambda image: encode(image, effort=effort, backend=backend),
+            lambda data: decode(data, backend=backend, max_pixels=None),
+        )
 
     if name == "png":
         return lambda image: bytes(imagecodecs.png_encode(image, level=9)), imagecodecs.png_decode

@@ -1,4 +1,4 @@
-"""The command line: `ppyr compress`, `decompress`, `info`, `verify`, `bench`, `demo`, `sample` and `train`.
+"""The command line: `ppyr compress`, `decompress` and the others that `ppyr --help` lists.
 
 Exit codes: 0 all done; 1 at least one file failed, the others are done; 2 the command line makes no sense and
 nothing was done; 130 interrupted.
@@ -140,9 +140,11 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         "--peers",
         default="png,webp,jpegxl-7,jpegxl-9",
         metavar="NAMES",
-        help="codecs to compare with, or none (default: %(default)s)",
+        help="codecs to compare with, or none; ppyr-1 to ppyr-9 are other efforts (default: %(default)s)",
     )
     bench.add_argument("--json", metavar="OUT", help="write all results to this file")
+    bench.add_argument("--html", metavar="OUT", help="write a page that shows them, with plots")
+    bench.add_argument("-f", "--force", action="store_true", help="replace a page that is there already")
     _add_talk(bench)
     _add_computing(bench, model=True, limit=False, threads=1)
     bench.set_defaults(run=commands.bench)
@@ -160,6 +162,14 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         add_arguments(sample)
         _add_computing(sample, limit=False)
         sample.set_defaults(run=run)
+
+    inspect = names.add_parser("inspect", help="a page that shows what a .ppyr file holds")
+    if named == "inspect":
+        from ppyr.pages.command import add_arguments, run
+
+        add_arguments(inspect)
+        _add_computing(inspect)
+        inspect.set_defaults(run=run)
 
     train = names.add_parser("train", help="train a likelihood model")
     if named == "train":

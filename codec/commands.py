@@ -133,16 +133,19 @@ def _verify(args: argparse.Namespace, file: str) -> None:
 
 def bench(args: argparse.Namespace) -> int:
     """Measure ppyr and its peers on images."""
-    from ppyr.atomic import write_file
-    from ppyr.bench import PEERS, ImageResult, measure, report, warm_up
+    from ppyr.atomic import refuse_existing, write_file
+    from ppyr.bench import EFFORTS, PEERS, ImageResult, measure, report, warm_up
     from ppyr.benchtable import bench_table
     from ppyr.imagefile import READABLE
 
     peers = [] if args.peers == "none" else args.peers.split(",")
-    if unknown := [name for name in peers if name not in PEERS]:
-        raise UsageError(f"unknown peers {', '.join(unknown)}: give some of {', '.join(PEERS)}, or none")
+    if unknown := [name for name in peers if name not in (*PEERS, *EFFORTS)]:
+        known = f"{', '.join(PEERS)}, ppyr at another effort as {EFFORTS[0]} to {EFFORTS[-1]}"
+        raise UsageError(f"unknown peers {', '.join(unknown)}: give some of {known}, or none")
+    if args.html is not None:
+        refuse_existing(Path(args.html), force=args.force)
     files = [file for name in args.files for file, _ in expand(name, READABLE, recursive=True)]
-    model_id = warm_up(**_density(args), backend=args.backend)
+    model_id = warm_up(peers, **_density(args), backend=args.backend)
     results: list[ImageResult] = []
 
     def work(file: str) -> None:
@@ -151,10 +154,14 @@ def bench(args: argparse.Namespace) -> int:
     code = _each(files, work, Reporter(quiet=args.quiet))
     if not results:
         return code
+    command = shlex.join(["ppyr", *args.arguments])
+    found = report(results, command=command, threads=args.threads, model_id=model_id)
     if args.json is not None:
-        command = shlex.join(["ppyr", *args.arguments])
-        found = report(results, command=command, threads=args.threads, model_id=model_id)
         write_file(args.json, (json.dumps(found, indent=1) + "\n").encode(), force=True)
+    if args.html is not None:
+        from ppyr.pages.comparison import comparison
+
+        write_file(args.html, comparison(found), force=args.force)
     print(bench_table(results))
     return code or int(not all(result.overhead_ok for result in results))
 

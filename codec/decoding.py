@@ -27,7 +27,7 @@ from ppyr.errors import ChecksumError, FormatError, ImageTooLargeError, ModelErr
 from ppyr.geometry import coarsest_shape, shapes
 from ppyr.models import predictor
 from ppyr.models.changes import unpack_changes
-from ppyr.models.family import LikelihoodModel
+from ppyr.models.family import LikelihoodModel, Prediction
 from ppyr.models.weights import ARCHITECTURE
 from ppyr.picture import Unit, depth_of, units
 from ppyr.symbols import Reader
@@ -88,12 +88,7 @@ def decode(data: bytes, *, backend: str = "auto", max_pixels: int | None = DEFAU
     """
     header = read_header(data)
     check_size(header.width, header.height, max_pixels)
-    decoder = Decoder(unpack(data), backend)
-    image = np.empty((header.height, header.width, header.channels), header.raster.dtype.newbyteorder("="))
-    for rows, columns, samples in decoder.all_tiles():
-        image[rows, columns] = samples
-    check_digest(image, header)
-    return image if header.channels > 1 else image[..., 0]
+    return Decoder(unpack(data), backend).image()
 
 
 def decodes_to(data: bytes, image: Samples, *, backend: str = "auto") -> bool:
@@ -111,7 +106,7 @@ def decodes_to(data: bytes, image: Samples, *, backend: str = "auto") -> bool:
     return all(np.array_equal(samples[rows, columns], part) for rows, columns, part in tiles)
 
 
-class _CodedUnit(NamedTuple):
+class CodedUnit(NamedTuple):
     """What one unit is decoded from: its first pixel, and streams of as many levels as are wanted."""
 
     number: int
@@ -150,6 +145,20 @@ class Decoder:
         """The first unit of each tile."""
         return self._units[:: self._index.coded.components]
 
+    def image(self) -> Samples:
+        """The image; see `decode`.
+
+        Raises:
+            FormatError, UnknownModelError, ModelError: see `decode`.
+        """
+        header = self._parts.header
+        dtype = header.raster.dtype.newbyteorder("=")
+        image = np.empty((header.height, header.width, header.channels), dtype)
+        for rows, columns, samples in self.all_tiles():
+            image[rows, columns] = samples
+        check_digest(image, header)
+        return image if header.channels > 1 else image[..., 0]
+
     def all_tiles(self) -> Iterator[tuple[slice, slice, Samples]]:
         """Rows, columns and samples (h, w, C) of every tile.
 
@@ -186,7 +195,7 @@ class Decoder:
             self.information += information
             yield samples
 
-    def _coded(self, number: int, coarser: int) -> _CodedUnit:
+    def _coded(self, number: int, coarser: int) -> CodedUnit:
         """What a unit is decoded from, of the file."""
         unit, index = self._units[number], self._index
         shape = self._shape(unit)
@@ -194,19 +203,19 @@ class Decoder:
         pixel = self._coarsest[start : start + shape[2]].reshape(1, 1, -1)
         method = index.methods[number]
         if coarser >= halvings(shape[1], shape[0]) or method is Method.CONSTANT:
-            return _CodedUnit(number, pixel, Method.CONSTANT, [])
+            return CodedUnit(number, pixel, Method.CONSTANT, [])
         if method is not Method.MODEL:
-            return _CodedUnit(number, pixel, method, [self._parts.stream(0, number)])
+            return CodedUnit(number, pixel, method, [self._parts.stream(0, number)])
         levels = self._layout.levels_of(shape[1], shape[0])
         if any(sizes[number] for level, sizes in enumerate(index.streams) if level not in levels):
             raise FormatError("a small tile has levels that it does not need: get a fresh copy of the file")
         wanted = max(len(levels) - 2 * coarser, len(levels) % 2)
         streams = [self._parts.stream(level, number) for level in levels[:wanted]]
-        return _CodedUnit(number, pixel, method, streams)
+        return CodedUnit(number, pixel, method, streams)
 
-    def _tile(self, units: list[_CodedUnit], coarser: int) -> tuple[Samples, int]:
+    def _tile(self, units: list[CodedUnit], coarser: int) -> tuple[Samples, int]:
         """The samples of a tile, and the information content of its symbols."""
-        (coded, information), *alpha = (self._unit(unit, coarser) for unit in units)
+        (coded, information), *alpha = (self.unit(unit, coarser) for unit in units)
         if alpha:
             colours, shape = coded, (*coded.shape[:2], self._index.coded.channels)
             coded = _nothing(*shape, dtype=colours.dtype)
@@ -215,7 +224,7 @@ class Decoder:
         mapping = self._parts.mapping
         return coded if mapping is None else mapping.restored(coded), information
 
-    def _unit(self, unit: _CodedUnit, coarser: int) -> tuple[Samples, int]:
+    def unit(self, unit: CodedUnit, coarser: int) -> tuple[Samples, int]:
         """The coded samples of a unit, and the information content of its symbols."""
         index, pixel = self._index, unit.pixel
         shape = self._shape(self._units[unit.number])
@@ -232,13 +241,16 @@ class Decoder:
         wanted = len(unit.streams) // 2 * 2  # beside the one of the coarsest image, where that is coded
         fines = [_nothing(*level.fine, shape[2], dtype=pixel.dtype) for level in levels[:wanted]]
         model, tables = self.model
-        prediction = model.predictor(
-            len(levels), index.coded.bit_depth, depth_of(index.scaling), self._parts.condition
-        )
         reader = Reader(tables, unit.streams, reference=model.backend.name == "reference")
-        samples = walk(prediction, levels, coarsest, fines, reader, known=False)
+        samples = walk(self.prediction(len(levels)), levels, coarsest, fines, reader, known=False)
         step = 1 << max(0, coarser - len(levels) // 2)
         return samples[::step, ::step], reader.information
+
+    def prediction(self, levels: int) -> Prediction:
+        """The model's prediction of a unit of so many levels."""
+        index = self._index
+        given = index.coded.bit_depth, depth_of(index.scaling), self._parts.condition
+        return self.model[0].predictor(levels, *given)
 
     def _shape(self, unit: Unit) -> tuple[int, int, int]:
         coded = self._index.coded

@@ -101,12 +101,25 @@ PAGES = {
         """,
         {
             "ppyr bench pictures": "a table",
+            "ppyr bench --peers jpegxl-7,ppyr-1 pictures --html bench.html": "plots and tables for a browser",
             "ppyr bench -e 1 --peers jpegxl-7 pictures --json results.json": "one peer, and JSON",
         },
         see=(
             "docs/density.md",
             "docs/speed.md",
         ),
+    ),
+    "inspect": Page(
+        """
+        Write a page of HTML that shows what a .ppyr file holds: the picture, what each of its pixels costs,
+        what prefixes of the file show, bits by level and channel, tiles, sections and metadata. It is one
+        file, without scripts, and fetches nothing.
+        """,
+        {
+            "ppyr inspect photo.ppyr -o photo.html": "a page to open in a browser",
+        },
+        status="the file is damaged, or the page is there already",
+        see=("docs/reports.md",),
     ),
     "demo": Page(
         """

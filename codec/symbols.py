@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from ppyr.bitstream import mixtures
 from ppyr.bitstream.coder import StreamDecoder, StreamEncoder
 from ppyr.bitstream.mixtures import Mixtures
 from ppyr.bitstream.raster import Samples
-from ppyr.bitstream.tables import Centres, Symbols, TableSet
+from ppyr.bitstream.tables import INFORMATION_DIGITS, Centres, Symbols, TableSet
 from ppyr.models.family import Distributions
 from ppyr.models.prediction import Distribution
 
@@ -67,13 +68,10 @@ class Writer:
             centres = found.centres.astype(np.uint8, copy=False)
             self._stream.put(_symbols(values, coarse, centres), found.tables.ravel(), centres.ravel())
             return
-        samples = values + coarse
-        distances = (samples >> found.low_bits) - found.centres
-        near = distances.astype(np.int8)
-        self._stream.put(near.view(np.uint8).ravel(), found.tables.ravel(), _middle(near))
-        wraps = ((distances - near) >> 8).astype(np.uint8)
-        self._stream.put(wraps.ravel(), _wraps(found), _middle(wraps))
-        low = samples & ((1 << found.low_bits.astype(np.uint16)) - 1)
+        near, wraps = _upper(values + coarse, found.centres, found.low_bits)
+        self._stream.put(near, found.tables.ravel(), _middle(near))
+        self._stream.put(wraps, _wraps(found), _middle(wraps))
+        low = (values + coarse) & ((1 << found.low_bits.astype(np.uint16)) - 1)
         self._stream.put_raw(low.astype(np.uint16).ravel(), found.low_bits.ravel())
 
     def end_level(self) -> None:
@@ -117,6 +115,37 @@ class Reader:
         stream.finish()
         self.information += stream.information
         self._level += 1
+
+
+def informations(
+    values: Samples, coarse: Samples, found: Distributions, tables: TableSet
+) -> npt.NDArray[np.int32]:
+    """Information content of samples, in units of 2^-16 bit; see `Coder.code`.
+
+    Returns:
+        int32, of the shape of the values: that of all symbols and raw bits of each sample.
+    """
+    if isinstance(found, Mixtures):
+        samples = (values + coarse).astype(np.uint8, copy=False).ravel()
+        return mixtures.informations(samples, found).reshape(values.shape)
+    numbers = found.tables.ravel()
+    if found.low_bits is None:
+        centres = found.centres.astype(np.uint8, copy=False)
+        symbols = _symbols(values, coarse, centres)
+        return tables.informations(symbols, numbers, centres.ravel()).reshape(values.shape)
+    near, wraps = _upper(values + coarse, found.centres, found.low_bits)
+    spent = tables.informations(near, numbers, _middle(near))
+    spent += tables.informations(wraps, _wraps(found), _middle(wraps))
+    return spent.reshape(values.shape) + (found.low_bits.astype(np.int32) << INFORMATION_DIGITS)
+
+
+def _upper(
+    samples: Samples, centres: npt.NDArray[np.integer], low_bits: npt.NDArray[np.uint8]
+) -> tuple[Symbols, Symbols]:
+    """Two symbols (n,) of the upper bits of wide samples: distances from the centres, and their wraps."""
+    distances = (samples >> low_bits) - centres
+    near = distances.astype(np.int8)
+    return near.view(np.uint8).ravel(), ((distances - near) >> 8).astype(np.uint8).ravel()
 
 
 @njit(nogil=True, cache=True)

@@ -55,6 +55,14 @@ class Step(Protocol):
     """Pixels of a level that are coded at once."""
 
     @property
+    def rows(self) -> slice:
+        """Of the pixels in the fine image."""
+
+    @property
+    def columns(self) -> slice:
+        """Of the pixels in the fine image."""
+
+    @property
     def fine(self) -> Samples:
         """View (n, m, C) of the fine image; a decoder fills it channel by channel."""
 

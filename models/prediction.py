@@ -97,6 +97,7 @@ class StepPrediction:
         depth, unit: of the samples, see `features`.
 
     Attributes:
+        rows, columns: of the pixels in the fine image.
         fine: view (n, m, C) of the fine image; the channels before the one that is asked for must be in it.
         coarse: the pixels (n, m, C) that the fine ones add to, modulo 256.
         channels: channels in coding order.
@@ -114,6 +115,7 @@ class StepPrediction:
         depth: Depth,
         unit: int,
     ) -> None:
+        self.rows, self.columns = step.rows, step.columns
         self.fine = fine[step.rows, step.columns]
         self.coarse = coarse[: fine.shape[0], : fine.shape[1]][step.rows, step.columns]
         self.channels = CODING_ORDER[fine.shape[-1]]

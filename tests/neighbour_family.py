@@ -49,6 +49,8 @@ class Front(NamedTuple):
 
 
 class Step(NamedTuple):
+    rows: slice
+    columns: slice
     fine: Samples
     coarse: Samples
     channels: Sequence[int]
@@ -72,7 +74,7 @@ class Prediction(NamedTuple):
         for half in (slice(0, None, 2), slice(1, None, 2)) if axis else (slice(None),):
             if fine[half].size:
                 near = coarse[: fine.shape[0], : fine.shape[1]][half]
-                yield Step(fine[half], near, range(fine.shape[2]), self.around)
+                yield Step(half, slice(None), fine[half], near, range(fine.shape[2]), self.around)
 
 
 class Model:

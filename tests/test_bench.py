@@ -26,6 +26,7 @@ RGB = ImageResult(
     width=10,
     height=4,
     channels=3,
+    bit_depth=8,
     bits_per_dim=2.0,
     theoretical_bits_per_dim=1.5,
     overhead_ok=True,

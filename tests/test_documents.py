@@ -23,7 +23,7 @@ from ppyr.models.search import Search
 
 from .photograph import crop, squares
 
-COMMANDS = ("README.md", "docs/families.md", "docs/training.md")
+COMMANDS = ("README.md", "docs/families.md", "docs/reports.md", "docs/training.md")
 #: Their Python examples follow from each other, and from photo.png and photo.ppyr.
 GUIDES = ("docs/decoder.md", "docs/research.md")
 DOCUMENTS = (

@@ -5,10 +5,14 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ppyr.errors import ImageTooLargeError, UnsupportedImageError
+
+if TYPE_CHECKING:
+    from ppyr.bitstream.metadata import Palette
 
 DAMAGED = (
     OSError,
@@ -78,3 +82,16 @@ def plain(samples: np.ndarray) -> np.ndarray:
     """Samples in the byte order of the machine, (H, W, C) with C above 1 or (H, W); bits become uint8."""
     native = samples.astype(np.uint8 if samples.dtype.itemsize == 1 else np.uint16, copy=False)
     return np.ascontiguousarray(native[..., 0] if native.ndim == 3 and native.shape[2] == 1 else native)
+
+
+def coloured(indices: np.ndarray, palette: Palette) -> np.ndarray:
+    """The colours (H, W, 3), or (H, W, 4) if the palette has alpha, of numbers (H, W); uint8.
+
+    A number without an entry is opaque black.
+    """
+    colours = np.zeros((256, 4), np.uint8)
+    colours[:, 3] = 255
+    colours[: len(palette), :3] = np.frombuffer(palette.colours, np.uint8).reshape(-1, 3)
+    colours[: len(palette.alpha), 3] = np.frombuffer(palette.alpha, np.uint8)
+    found: np.ndarray = colours[:, : 4 if palette.alpha else 3][indices]
+    return found

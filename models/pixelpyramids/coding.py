@@ -40,13 +40,15 @@ class StepPrediction:
     """The distribution of one step's pixels, a subsampled image.
 
     Args:
-        coarse, fine: the pixels (n, m, C) of the level's images.
+        places: rows and columns of the pixels in the level's images.
+        coarse, fine: these images, (h, w, C) within the fine one.
         said: by the head, (., ., outputs), of n x m pixels and some beyond the edges.
-        guesses: anchors, (n, m, 3).
+        guesses: anchors, (h, w, 3).
         head: how mixtures are said.
         bits: of a sample.
 
     Attributes:
+        rows, columns: of the pixels in the fine image.
         fine: view (n, m, C) of the fine image; the channels before the one that is asked for must be in it.
         coarse: the pixels (n, m, C) that the fine ones add to, modulo 256.
         channels: channels in coding order.
@@ -54,6 +56,7 @@ class StepPrediction:
 
     def __init__(
         self,
+        places: tuple[slice, slice],
         coarse: Samples,
         fine: Samples,
         said: npt.NDArray[np.int16],
@@ -61,8 +64,9 @@ class StepPrediction:
         head: MixtureHead,
         bits: int,
     ) -> None:
-        self.coarse, self.fine, self.channels = coarse, fine, tuple(range(fine.shape[2]))
-        self._said, self._guesses, self._head, self._bits = said, guesses, head, bits
+        self.rows, self.columns = places
+        self.coarse, self.fine, self.channels = coarse[places], fine[places], tuple(range(fine.shape[2]))
+        self._said, self._guesses, self._head, self._bits = said, guesses[places], head, bits
 
     def distribution(self, channel: int) -> Mixtures:
         """The distributions of the samples of a channel, n m of them in rows from the top."""
@@ -115,7 +119,7 @@ class PyramidPredictor:
 
         for row, column, output in config.walk(arithmetic, runner.tensor(features), height, width, seen):
             at, said = places(row, column), runner.array(config.say(arithmetic, output))
-            yield StepPrediction(within[at], fine[at], said, guesses[at], config.head, self._bits)
+            yield StepPrediction(at, within, fine, said, guesses, config.head, self._bits)
 
 
 class PixelPyramids:
