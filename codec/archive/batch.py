@@ -80,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
     with planned(args.source, args.target) as plan:
         if args.dry_run:
             return _dry_run(args, plan, journal_of(report))
+        if report != journal_of(report):
+            _check_names(plan)
         work = Compressor(
             root=plan.root,
             target=args.target,
@@ -130,6 +132,16 @@ def _dry_run(args: argparse.Namespace, plan: Plan, journal: Path) -> int:
         if known is None or known.finished(path, output) is None:
             print(f"{path} -> {join(args.target, output)}")
     return 0
+
+
+def _check_names(plan: Plan) -> None:
+    for path, output in plan:
+        try:
+            f"{path}{output}".encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"{path!a} is not in UTF-8, which Parquet needs: give a --report that ends in .jsonl"
+            ) from None
 
 
 def _report(args: argparse.Namespace) -> Path:

@@ -92,7 +92,8 @@ class _Image:
                 row = self._made(output, file)
         if self._work.remove and self._found is not None and row.whole:
             self._targets.sync(self._target)
-            self._sources.remove(self._source)
+            if self._sources.find(self._source) == self._found:
+                self._sources.remove(self._source)
         return row
 
     def _kept(self, output: Found | None) -> Row | None:
