@@ -477,17 +477,15 @@ class Deadly(Compressor):
         return super().__call__(task)
 
 
-def deadly() -> Deadly:
-    return Deadly("in", "out", {"effort": 1, "backend": "auto"}, partial(ppyr.use_threads, 1))
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
 @pytest.mark.usefixtures("folder")
 def test_a_killed_process_takes_one_image_with_it() -> None:
     for number in range(12):
         write_image(crop(5, 5 + number), f"in/{number:02}{'-deadly' * (number in (0, 5, 6))}.png")
+    options = {"effort": 1, "backend": "auto"}
     with planned("in", "out") as plan, Journal(REPORT) as journal:
-        assert batch.compress_archive(plan, journal, Processes(2), deadly()) == 1
+        work = Deadly(plan.root, plan.target, options, partial(ppyr.use_threads, 1))
+        assert batch.compress_archive(plan, journal, Processes(2), work) == 1
     found = states()
     assert Counter(found.values()) == {"encoded": 12, "failed": 3}
     assert all((state == "failed") == ("deadly" in path) for path, state in found.items())

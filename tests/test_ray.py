@@ -40,13 +40,13 @@ REPORT = Path("out", "report.jsonl")
 def cluster() -> Iterator[str]:
     """Address of a cluster of this machine."""
     os.environ.update(ENVIRONMENT)
-    about = ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield about.address_info["gcs_address"]
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield ray.get_runtime_context().gcs_address
     ray.shutdown()
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: str) -> str:  # noqa: ARG001
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: str) -> str:
     """The working directory, with a folder of images, some of which are none."""
     monkeypatch.chdir(tmp_path)
     Path("in").mkdir()
@@ -89,9 +89,9 @@ def test_two_actors_make_the_same_archive(folder: str) -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_what_is_killed_costs_one_image_and_is_taken_up_again() -> None:
-    root = str(Path.cwd())
-    work = Deadly(f"{root}/in", f"{root}/out", {"effort": 1, "backend": "auto"}, partial(ppyr.use_threads, 1))
+    options = {"effort": 1, "backend": "auto"}
     with planned("in", "out") as plan, Journal(REPORT) as journal:
+        work = Deadly(plan.root, plan.target, options, partial(ppyr.use_threads, 1))
         assert compress_archive(plan, journal, Ray(2), work) == 1
     assert Path("out/killed").exists()
     rows = list(rows_of(REPORT))
@@ -99,8 +99,8 @@ def test_what_is_killed_costs_one_image_and_is_taken_up_again() -> None:
     assert {row.path: row.message for row in rows if row.error == "BrokenExecutor"} == {"07.png": LOST}
     assert {row.path for row in rows if not row.is_finished} == {"07.png", "bad.png"}
     before = REPORT.read_bytes()
-    with planned("in", "out") as plan, Journal(REPORT) as journal:
-        assert compress_archive(plan, journal, Ray(2), replace(work, remove=True)) == 1
-    assert {path.name for path in Path("in").iterdir()} == {"07.png", "bad.png"}
+    assert main(["batch", "-q", "-e", "1", "in", "out", "--rm"]) == 1
+    assert {path.name for path in Path("in").iterdir()} == {"bad.png"}
     assert REPORT.read_bytes().startswith(before)
+    assert {row.path for row in rows_of(REPORT) if not row.is_finished} == {"bad.png"}
     assert REPORT.read_bytes().count(b"\n") == 43

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
             _check_names(plan)
         work = Compressor(
             root=plan.root,
-            target=args.target,
+            target=plan.target,
             options={**density(args), "backend": args.backend},
             prepare=partial(prepare_process, args, threads=threads),
             strip=args.strip,

@@ -31,8 +31,7 @@ class Compressor:
     """Compresses images of an archive; can be pickled.
 
     Attributes:
-        root: of the paths of the sources, see `ppyr.archive.manifest.Plan`.
-        target: location of the archive's folder.
+        root, target: see `ppyr.archive.manifest.Plan`; all workers reach them under these names.
         options: arguments of `ppyr.files.encode_file`.
         prepare: called first in every worker.
         strip: kinds of metadata to leave out.

@@ -44,7 +44,9 @@ class Plan:
         target: location of the archive's folder.
 
     Attributes:
-        root: of the paths of the sources, empty where they are whole locations.
+        root: absolute location of the folder that the paths of the sources are relative to; the current one,
+            where they are those of a manifest.
+        target: absolute location of the archive's folder.
         count: of the images.
 
     Raises:
@@ -54,9 +56,8 @@ class Plan:
 
     def __init__(self, file: IO[bytes], source: str, target: str) -> None:
         folder = storage_of(source).is_folder(source)
-        self.root = source if folder else ""
+        self.root, self.target = absolute(source if folder else "."), absolute(target)
         self.count = 0
-        self._target = target
         self._file = file
         hashes = array("Q"), array("Q")
         for path, output in _folder(source) if folder else _manifest(source):
@@ -77,7 +78,7 @@ class Plan:
             yield path, output
 
     def _locations(self, path: str, output: str) -> tuple[str, str]:
-        return absolute(join(self.root, path)), absolute(join(self._target, output))
+        return absolute(join(self.root, path)), absolute(join(self.target, output))
 
     def _refuse_collisions(self, suspects: set[int]) -> None:
         """Look at those closely whose hashes are the same."""

@@ -79,8 +79,8 @@ def is_url(location: str) -> bool:
 
 
 def join(folder: str, name: str) -> str:
-    """The location of a file in a folder; the name itself, where the folder is empty."""
-    if not folder:
+    """The location of a file in a folder; its own name, where that is a whole location already."""
+    if is_url(name) or name.startswith(_FILE):
         return name
     return f"{folder.rstrip('/')}/{name}" if is_url(folder) else str(Path(_path(folder), name))
 
