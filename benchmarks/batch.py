@@ -3,10 +3,10 @@
     python -m benchmarks.batch FOLDER --json benchmarks/results/batch.json
 
 Squares of the photographs in FOLDER are written as PNG files. `ppyr batch` makes an archive of them with
-processes, and of fewer of them with actors of Ray. When a third and two thirds of the rows are there,
-its whole process group is killed by SIGKILL; the same command goes on. At the end files and report tell what
-renders the results into docs/archives.md.
-renders the results into docs/archives.md.
+processes, and of fewer of them with actors of Ray. When a third and two thirds of the rows are there, the
+whole process group is killed by SIGKILL, and the same command goes on. At the end files and report tell what
+was lost and what was done twice, and `ppyr verify --report` decodes the archive;
+`python -m benchmarks.tables` renders the results into docs/archives.md.
 """
 
 from __future__ import annotations

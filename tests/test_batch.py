@@ -207,7 +207,7 @@ def test_collisions_are_found_before_any_work(capsys: pytest.CaptureFixture[str]
     [
         ("list.txt", "../a.png", "list.txt, line 1: ../a.ppyr is no path in the archive"),
         ("list.jsonl", '{"path": "a.png", "output": "/b.ppyr"}', "/b.ppyr is no path in the archive"),
-        ("list.jsonl", '{"path": "a.png", "output": "s3://b.ppyr"}', "no path in the archive"),
+        ("list.jsonl", '{"path": "a.png", "output": "b/../../c.ppyr"}', "no path in the archive"),
         ("list.jsonl", '{"file": "a.png"}', 'line 1: give {"path": ...}'),
         ("list.jsonl", '{"path": 1}', "line 1: give"),
         ("list.jsonl", "a.png", "line 1: "),

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
-from ppyr.archive.storage import absolute, is_url, join, storage_of
+from ppyr.archive.storage import absolute, join, storage_of
 from ppyr.imagefile import READABLE
 from ppyr.plan import UsageError
 
@@ -145,17 +146,16 @@ def _record(line: str) -> tuple[str, str]:
     ):
         raise ValueError('give {"path": ...}, or {"path": ..., "output": ...}')
     path: str = record["path"]
-    return path, _inside(record["output"]) if "output" in record else _output(path)
+    return path, _inside(PurePosixPath(record["output"])) if "output" in record else _output(path)
 
 
 def _output(path: str) -> str:
     """Where a source goes: its own path without what is outside of every folder."""
-    inner = path.partition("://")[2] if is_url(path) else PurePath(path.removeprefix("file://")).as_posix()
-    return _inside(PurePosixPath(inner.lstrip("/")).with_suffix(".ppyr").as_posix())
+    inner = path.rpartition("://")[2].replace(os.sep, "/").lstrip("/")
+    return _inside(PurePosixPath(inner).with_suffix(".ppyr"))
 
 
-def _inside(output: str) -> str:
-    inner = PurePosixPath(output)
-    if inner.is_absolute() or ".." in inner.parts or is_url(output) or not inner.name:
+def _inside(output: PurePosixPath) -> str:
+    if output.is_absolute() or ".." in output.parts or not output.name:
         raise ValueError(f"{output} is no path in the archive: give an output that is one")
-    return inner.as_posix()
+    return str(output)
