@@ -24,7 +24,8 @@ from pyarrow.parquet import read_table
 from tqdm import tqdm
 
 import ppyr
-from ppyr.archive import batch, compressor, storage
+import ppyr.files
+from ppyr.archive import batch, storage
 from ppyr.archive.compressor import LOST, Compressor
 from ppyr.archive.engines import Item, Processes, Result, Work
 from ppyr.archive.manifest import planned
@@ -363,7 +364,7 @@ def test_a_source_that_changes_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) 
         write_image(crop(6, 6), "in/a.png", force=True)
         return encode_file(file, **options)
 
-    monkeypatch.setattr(compressor, "encode_file", encode)
+    monkeypatch.setattr(ppyr.files, "encode_file", encode)
     assert archive("--rm") == 0
     assert list(files("in")) == ["a.png"]
 
@@ -378,6 +379,33 @@ def test_leftovers_of_the_same_run_are_swept() -> None:
     assert list(files()) == [
         "a.ppyr", "b.ppyr", f"deep/{temporary_prefix('0' * 8)}1.tmp", "deep/c.ppyr", "report.jsonl",
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("here")
+def test_temporary_files_have_the_mark_of_their_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = sha256(str(REPORT.absolute()).encode()).hexdigest()[:8]
+    seen: list[Path] = []
+
+    def sync(_: int) -> None:
+        seen.extend(path for path in Path("out").rglob("*.tmp"))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    assert archive() == 0
+    assert len(seen) == len(IMAGES)
+    assert all(path.name.startswith(temporary_prefix(mark)) for path in seen)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_output_of_another_depth_is_another_image() -> None:
+    image = (crop(8, 8, gray=True) >> 4).astype(np.uint8)
+    Path("in/d.png").write_bytes(image_bytes(image, ".png", bit_depth=4))
+    Path("out").mkdir()
+    Path("out/d.ppyr").write_bytes(ppyr.encode(image))
+    assert archive() == 1
+    assert states()["d.png"] == "failed"
+    Path("out/d.ppyr").write_bytes(ppyr.encode(image, bit_depth=4))
+    assert archive() == 0
+    assert states()["d.png"] == "found"
 
 
 @pytest.mark.usefixtures("here")

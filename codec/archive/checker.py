@@ -11,7 +11,6 @@ from ppyr.archive.compressor import LOST
 from ppyr.archive.rows import Row
 from ppyr.archive.storage import join, storage_of
 from ppyr.bitstream.container import read_header
-from ppyr.decoding import decode
 from ppyr.report import FAILURES, describe
 
 
@@ -75,6 +74,8 @@ class Checker:
         return Finding(row.output, Verdict.UNREADABLE, LOST)
 
     def _finding(self, row: Row) -> Finding:
+        from ppyr.decoding import decode
+
         location = join(self.target, row.output)
         data = storage_of(location).read(location)
         decode(data, backend=self.backend, max_pixels=self.max_pixels)

@@ -1,4 +1,7 @@
-"""What a worker does with one image of an archive: to look whether there is an output, and to make one."""
+"""What a worker does with one image of an archive: to look whether there is an output, and to make one.
+
+Heavy modules are imported when there is an image to work on: the first process only sends this to workers.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,17 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ppyr.archive.rows import Row, State, Task
 from ppyr.archive.storage import Found, join, storage_of
 from ppyr.bitstream.container import HEADER_SIZE, read_header
-from ppyr.decoding import decode
 from ppyr.errors import OutputExistsError, PpyrError
-from ppyr.files import encode_file, holds
-from ppyr.imagefile import ImageFile, read_image_file
 from ppyr.inspect import model_of
 from ppyr.report import FAILURES, describe
+
+if TYPE_CHECKING:
+    from ppyr.imagefile import ImageFile
 
 #: What an image says whose worker was killed.
 LOST = "a process ended while it worked on this image: give it more memory, or fewer --jobs"
@@ -119,6 +122,8 @@ class _Image:
 
     def _read(self) -> ImageFile | None:
         """The source; None if it is gone."""
+        from ppyr.imagefile import read_image_file
+
         if self._found is None:
             return None
         data = self._sources.read(self._source)
@@ -127,6 +132,9 @@ class _Image:
 
     def _checked(self, output: Found | None, file: ImageFile | None) -> Row | None:
         """The row of an output that is there already and decodes to the source, if that is not gone."""
+        from ppyr.decoding import decode
+        from ppyr.files import holds
+
         if output is None:
             return None
         data = self._targets.read(self._target)
@@ -142,6 +150,8 @@ class _Image:
 
     def _made(self, output: Found | None, file: ImageFile | None) -> Row:
         """The row of an output that is made now."""
+        from ppyr.files import encode_file
+
         if file is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._task.path)
         if output is not None and not self._work.force:
