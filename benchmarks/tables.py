@@ -389,9 +389,54 @@ def datasets(results: Path) -> str:
     return _table(("set", "part", "images", "shape", "bits", "samples", "SHA-256"), rows)
 
 
+ENGINES = {"processes": "processes", "ray": "Ray"}
+
+
+def batch(results: Path) -> str:
+    """Archives that were killed twice on the way, and what became of their images."""
+    found = load(results / "batch.json")
+    if found is None:
+        return "No results of this version are stored.\n"
+    rows = []
+    for engine, about in found["engines"].items():
+        states = about["states"]
+        placed = ", ".join(f"{kill['outputs']:,} ({kill['rows']:,})" for kill in about["kills"])
+        rows.append(
+            (
+                f"{ENGINES[engine]}, {about['images']:,} images",
+                placed,
+                f"{about['outputs']:,} ({about['rows']:,})",
+                f"{states['encoded']:,}",
+                f"{states.get('found', 0):,}",
+                f"{about['replaced']:,}",
+                f"{about['images'] - about['distinct_rows']:,}",
+                f"{about['images_per_second']:.0f}",
+                f"{about['resume_seconds']:.0f} s",
+                f"{about['verify_seconds']:.0f} s",
+            )
+        )
+    head = (
+        f"{found['jobs']} workers, {found['side']} x {found['side']} pixels",
+        "outputs (rows) when killed",
+        "at the end",
+        "encoded",
+        "found",
+        "made twice",
+        "lost",
+        "images/s",
+        "once more",
+        "verify",
+    )
+    return (
+        f"{_table(head, rows)}\nModel `{found['model']}`, {found['cpu']}; Python "
+        f"{found['versions']['python']}; `{found['command']}`.\n"
+    )
+
+
 BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
     "README.md": {"memory": memory_sentence, "summary": summary},
     "docs/comparison.md": {"features": featuretables.features},
+    "docs/archives.md": {"batch": batch},
     "docs/datasets.md": {"datasets": datasets},
     "docs/density.md": {"density": density},
     "docs/effort.md": {"collections": collections, "efforts": efforts},

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ppyr.errors import OutputExistsError
 
@@ -27,11 +30,29 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         raise OutputExistsError(f"{path} is there and is no regular file: give another name", found=path)
 
 
-def write_file(path: str | os.PathLike[str], data: bytes, *, force: bool = False) -> None:
+def temporary_prefix(mark: str = "") -> str:
+    """What the names of temporary files of this mark begin with."""
+    return f".ppyr-{mark}-" if mark else ".ppyr-"
+
+
+def write_file(path: str | os.PathLike[str], data: bytes, *, force: bool = False, mark: str = "") -> None:
     """Write `data` to `path` through a temporary file in the same folder.
 
     At every moment `path` holds what it held before or all of `data`, also when the process dies. Without
-    `force` a file that another process puts there in the meantime is not overwritten either.
+    `force` a file that another process puts there in the meantime is not overwritten either. With `mark`,
+    `temporary_prefix` of it begins the name of the temporary file, which a process that is killed leaves.
+
+    Raises:
+        OutputExistsError: `path` is there already and `force` is false, or it is no regular file.
+        OSError: the file can not be written; nothing is left behind.
+    """
+    with place_file(path, force=force, mark=mark) as file:
+        file.write(data)
+
+
+@contextmanager
+def place_file(path: str | os.PathLike[str], *, force: bool = False, mark: str = "") -> Iterator[BinaryIO]:
+    """Give a file to write what `path` is to hold; the rest is as of `write_file`.
 
     Raises:
         OutputExistsError: `path` is there already and `force` is false, or it is no regular file.
@@ -39,10 +60,10 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, force: bool = False
     """
     path = Path(path)
     refuse_existing(path, force=force)
-    temporary = path.with_name(f".ppyr-{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f"{temporary_prefix(mark)}{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if force:

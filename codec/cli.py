@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import ppyr
@@ -129,7 +130,13 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     info.set_defaults(run=commands.info)
 
     verify = names.add_parser("verify", help="check every byte of .ppyr files by decoding them")
-    _add_files(verify)
+    _add_files(verify, count="*")
+    verify.add_argument(
+        "--report",
+        type=Path,
+        metavar="REPORT",
+        help="check an archive by its report; FILE is its folder (default: the report's)",
+    )
     _add_computing(verify)
     _add_jobs(verify)
     verify.set_defaults(run=commands.verify)
@@ -155,6 +162,17 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     demo.set_defaults(run=commands.demo)
 
     named = next((word for word in arguments if not word.startswith("-")), None)
+    batch = names.add_parser(
+        "batch", help="folders and manifests of any length into an archive of .ppyr files"
+    )
+    if named == "batch":
+        from ppyr.archive import batch as archives
+
+        archives.add_arguments(batch)
+        _add_strip(batch)
+        _add_computing(batch, model=True)
+        batch.set_defaults(run=archives.run)
+
     sample = names.add_parser("sample", help="images that a likelihood model draws")
     if named == "sample":
         from ppyr.drawing import add_arguments, run
@@ -186,8 +204,8 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}: see {self.prog} --help")
 
 
-def _add_files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="input files; - is standard input")
+def _add_files(parser: argparse.ArgumentParser, *, count: str = "+") -> None:
+    parser.add_argument("files", nargs=count, metavar="FILE", help="input files; - is standard input")
     parser.add_argument("--json", action="store_true", help="print one JSON object a file, each on its line")
     _add_talk(parser)
 

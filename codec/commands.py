@@ -43,7 +43,7 @@ def _compress(args: argparse.Namespace, source: str | BinaryIO, target: str | Bi
     return compress_file(
         source,
         target,
-        **_density(args),
+        **density(args),
         label=args.label,
         progress=not args.quiet and args.jobs == 1 and sys.stderr.isatty(),
         backend=args.backend,
@@ -115,6 +115,12 @@ def info(args: argparse.Namespace) -> int:
 
 def verify(args: argparse.Namespace) -> int:
     """Check .ppyr files by decoding them."""
+    if args.report is not None:
+        from ppyr.archive.audit import audit
+
+        return audit(args)
+    if not args.files:
+        raise UsageError("there is nothing to verify: give files, or a --report of an archive")
     reporter = Reporter(quiet=args.quiet)
 
     def done(file: str, _: None) -> None:
@@ -145,11 +151,11 @@ def bench(args: argparse.Namespace) -> int:
     if args.html is not None:
         refuse_existing(Path(args.html), force=args.force)
     files = [file for name in args.files for file, _ in expand(name, READABLE, recursive=True)]
-    model_id = warm_up(peers, **_density(args), backend=args.backend)
+    model_id = warm_up(peers, **density(args), backend=args.backend)
     results: list[ImageResult] = []
 
     def work(file: str) -> None:
-        results.append(measure(file, peers, **_density(args), backend=args.backend))
+        results.append(measure(file, peers, **density(args), backend=args.backend))
 
     code = _each(files, work, Reporter(quiet=args.quiet))
     if not results:
@@ -171,7 +177,7 @@ def demo(args: argparse.Namespace) -> int:
     from ppyr.demo import demonstrate
     from ppyr.tables import text_table
 
-    found = demonstrate(**_density(args), backend=args.backend)
+    found = demonstrate(**density(args), backend=args.backend)
     about = found.info
     rows = [
         ("PNG", f"{found.png_bytes:,} bytes"),
@@ -199,7 +205,8 @@ def _places(args: argparse.Namespace) -> dict[str, Any]:
     return {"output": args.output, "output_dir": args.output_dir, "recursive": args.recursive}
 
 
-def _density(args: argparse.Namespace) -> dict[str, Any]:
+def density(args: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of model and effort, as arguments of `ppyr.encode`."""
     names = ("effort", "model", "embed", "time_budget")
     return {name: getattr(args, name) for name in names}
 
@@ -301,7 +308,7 @@ def prepare_process(args: argparse.Namespace, *, threads: int | None) -> None:
 
         for folder in folders:
             registry.add(Path(folder))
-    if args.command == "compress":
+    if args.command in ("compress", "batch"):
         from PIL import Image
 
         Image.MAX_IMAGE_PIXELS = limit_of(args)

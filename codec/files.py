@@ -117,9 +117,8 @@ def compress_file(
     read, size = _read_image(source, strip, max_pixels)
     if remove and read.lossy:
         raise ConfigurationError("the pixels are kept, not the lossy file's own data: leave out --rm")
-    data = encode(
-        read.samples,
-        bit_depth=read.bit_depth,
+    data = encode_file(
+        read,
         effort=effort,
         model=model,
         embed=embed,
@@ -127,17 +126,61 @@ def compress_file(
         time_budget=time_budget,
         label=label,
         progress=progress,
-        metadata=read.metadata,
+        verify=verify,
     )
-    if verify and read_metadata(data) != read.metadata:
-        raise ModelError("the metadata do not come back, nothing was written: report this")
-    if verify and not decodes_to(data, read.samples, backend=backend):
-        raise ModelError("the image does not decode to itself, nothing was written: try --backend reference")
     _write(target, data, force=force)
     if remove and isinstance(source, str | os.PathLike) and isinstance(target, str | os.PathLike):
         sync_folder(Path(target).parent)
         Path(source).unlink()
     return _converted(source, target, read.samples, image_bytes=size, ppyr_bytes=len(data))
+
+
+def encode_file(
+    file: ImageFile,
+    *,
+    effort: int | None = None,
+    model: str | None = None,
+    embed: bool = False,
+    backend: str = "auto",
+    time_budget: float | None = None,
+    label: int | None = None,
+    progress: bool = False,
+    verify: bool = True,
+) -> bytes:
+    """Compress what an image file holds, its pixels and its metadata.
+
+    Args and errors are those of `compress_file`.
+    """
+    data = encode(
+        file.samples,
+        bit_depth=file.bit_depth,
+        effort=effort,
+        model=model,
+        embed=embed,
+        backend=backend,
+        time_budget=time_budget,
+        label=label,
+        progress=progress,
+        metadata=file.metadata,
+    )
+    if verify and read_metadata(data) != file.metadata:
+        raise ModelError("the metadata do not come back, nothing was written: report this")
+    if verify and not decodes_to(data, file.samples, backend=backend):
+        raise ModelError("the image does not decode to itself, nothing was written: try --backend reference")
+    return data
+
+
+def holds(data: bytes, file: ImageFile, *, backend: str = "auto") -> bool:
+    """Whether a .ppyr file has the samples and the metadata of an image file, found by decoding it.
+
+    Raises:
+        PpyrError: it can not be decoded.
+    """
+    return (
+        info(data).bit_depth == file.bit_depth
+        and read_metadata(data) == file.metadata
+        and decodes_to(data, file.samples, backend=backend)
+    )
 
 
 def decompress_file(

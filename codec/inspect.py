@@ -116,7 +116,7 @@ def info_of(file: BinaryIO) -> Info:
         channels=header.channels,
         bit_depth=header.bit_depth,
         version=VERSION,
-        model=(model_name(header.model_id) or header.model_id.hex()) if any(header.model_id) else "none",
+        model=model_of(header),
         model_id=header.model_id.hex(),
         bytes=size,
         bits_per_dim=8 * size / samples,
@@ -149,6 +149,11 @@ def verify(
 
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     decode(data, backend=backend, max_pixels=max_pixels)
+
+
+def model_of(header: Header) -> str:
+    """The model of a file, as `Info` names it."""
+    return (model_name(header.model_id) or header.model_id.hex()) if any(header.model_id) else "none"
 
 
 def _unmodelled(index: Index) -> int:

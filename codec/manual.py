@@ -91,8 +91,26 @@ PAGES = {
         {
             "ppyr verify photo.ppyr": "one file",
             "ppyr verify -j 4 packed/*.ppyr": "many, four at a time",
+            "ppyr verify --report archive/report.jsonl": "an archive that ppyr batch made",
         },
         status="at least one file is damaged or can not be read",
+    ),
+    "batch": Page(
+        """
+        Compress a folder, or the images that a manifest lists, any number of them, and keep a report with a
+        row for each. A manifest is a text with a path on each line, or JSON objects with path and output.
+        Places can be URLs that fsspec knows.
+
+        An image that fails costs nothing but its own row. Stopped in any way, the same command goes on: what
+        the report or the output itself shows to be done is not done again.
+        """,
+        {
+            "ppyr batch scans archive": "archive/report.jsonl tells what became of each image",
+            "ppyr batch --dry-run list.txt archive": "what would be done",
+            "ppyr batch --engine ray -j 64 list.jsonl /shared/archive": "on a Ray cluster",
+        },
+        status="at least one image failed, the others are done",
+        see=("docs/archives.md",),
     ),
     "bench": Page(
         """

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -23,7 +24,7 @@ from ppyr.models.search import Search
 
 from .photograph import crop, squares
 
-COMMANDS = ("README.md", "docs/families.md", "docs/reports.md", "docs/training.md")
+COMMANDS = ("README.md", "docs/archives.md", "docs/families.md", "docs/reports.md", "docs/training.md")
 #: Their Python examples follow from each other, and from photo.png and photo.ppyr.
 GUIDES = ("docs/decoder.md", "docs/research.md")
 DOCUMENTS = (
@@ -77,6 +78,26 @@ def test_the_examples_of_guides_run(document: str, tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, check=False, text=True, cwd=tmp_path)
     assert done.stderr == ""
     assert done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the commands are those of a POSIX shell")
+def test_the_examples_of_archives_run(tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    for name in "ab":
+        write_image(crop(9, 12), tmp_path / "scans" / f"{name}.png")
+    lines = "".join(blocks("docs/archives.md", "sh"))
+    script = f'set -e; ppyr() {{ "{sys.executable}" -m ppyr "$@"; }}\n{lines}'
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, check=True)
+    (example,) = blocks("docs/archives.md", "python")
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=tmp_path, stdout=subprocess.PIPE, check=True, text=True
+    )
+    assert done.stdout.splitlines() == ["Counter({'encoded': 2})", "[]"]
+    made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.p*")}
+    assert made == {
+        "archive/a.ppyr", "archive/b.ppyr", "chosen/first.ppyr", "chosen/scans/b.ppyr",
+        "stripped/scans/a.ppyr", "stripped/scans/b.ppyr",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
