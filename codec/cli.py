@@ -119,6 +119,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         action="store_true",
         help="of a file that is cut off, give the largest image that is complete, at 1/2^k of the size",
     )
+    _add_model_file(decompress)
     _add_computing(decompress)
     _add_jobs(decompress)
     decompress.set_defaults(run=commands.decompress)
@@ -130,6 +131,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     verify = names.add_parser("verify", help="check every byte of .ppyr files by decoding them")
     _add_files(verify)
+    _add_model_file(verify)
     _add_computing(verify)
     _add_jobs(verify)
     verify.set_defaults(run=commands.verify)
@@ -223,13 +225,23 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_model_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        dest="models",
+        action="append",
+        metavar="FILE",
+        help="the model that the files need, where it is none of those installed",
+    )
+
+
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
         action="append",
         default=[],
-        metavar="FOLDER",
-        help="use the models of this folder too, as those that PPYR_MODEL_PATH lists",
+        metavar="PATH",
+        help="use the models of this folder, or this model file, too, as those that PPYR_MODEL_PATH lists",
     )
 
 
@@ -239,7 +251,9 @@ def _add_computing(
     if model:
         choice = parser.add_mutually_exclusive_group()
         choice.add_argument(
-            "--model", metavar="NAME", help="likelihood model by name or id, in place of an effort"
+            "--model",
+            metavar="NAME|FILE",
+            help="likelihood model by name or id, or the file of one, in place of an effort",
         )
         choice.add_argument(
             "-e",
@@ -255,9 +269,9 @@ def _add_computing(
             help="stop fitting the model to an image after this time",
         )
         parser.add_argument(
-            "--embed",
+            "--embed-model",
             action="store_true",
-            help="store the changes of an adapted model in the file, which then decodes without it",
+            help="store a model of your own in the file, which then decodes without the model's",
         )
     _add_models(parser)
     parser.add_argument(
