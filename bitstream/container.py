@@ -548,7 +548,9 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
             expected=numbers.at,
             found=end,
         )
-    index = Index(tile_bits, coded, methods, sizes, mapping, changes, scaling, coarsest_bits, condition, model)
+    index = Index(
+        tile_bits, coded, methods, sizes, mapping, changes, scaling, coarsest_bits, condition, model
+    )
     return header, index, section.stop
 
 
@@ -693,7 +695,7 @@ def _check_model(
     model: int,
     offset: int | None = None,
 ) -> None:
-    """Checks that a file without units of a model names and holds none, changes none and has no condition."""
+    """Checks that a file without units of a model names none, holds or changes none, has no condition."""
     if Method.MODEL not in methods:
         check_range("bytes of a model id where no unit has a model", sum(header.model_id), 0, 0, offset=20)
         check_range("bytes of section MODEL where no unit has a model", model, 0, 0, offset=offset)

@@ -230,6 +230,7 @@ def _add_model_file(parser: argparse.ArgumentParser) -> None:
         "--model",
         dest="models",
         action="append",
+        default=[],
         metavar="FILE",
         help="the model that the files need, where it is none of those installed",
     )

@@ -55,7 +55,7 @@ def encode_changed(
         chosen: the model.
         changes: to different parts of the model, in the order of `Weights.changeable`, for this image.
         label: of the image's class, for models that were trained with classes.
-        embedded: the model as `ppyr.models.embedding` packs it, to be stored in the file; b"" to leave it out.
+        embedded: the model as `ppyr.models.embedding` packs it, for the file to hold; b"" to leave it out.
 
     Raises:
         UnsupportedImageError: the model does not code such samples.

@@ -50,11 +50,9 @@ def embedded(model: LikelihoodModel) -> bytes:
             expected=LARGEST,
             found=len(whole),
         )
-    found = [bytes(ID_SIZE) + compressed(whole)]
-    for path in registry.shipped().values():
-        if not modelfile.is_recipe(path) and _alike(base := modelfile.read(path), source):
-            found.append(base.id + compressed(_differences(base, source)))
-    return min(found, key=len)
+    bases = [modelfile.read(path) for path in registry.shipped().values() if not modelfile.is_recipe(path)]
+    parts = [base.id + compressed(_differences(base, source)) for base in bases if _alike(base, source)]
+    return min([bytes(ID_SIZE) + compressed(whole), *parts], key=len)
 
 
 def unpacked(payload: bytes, model_id: bytes) -> Weights:
@@ -86,10 +84,11 @@ def unpacked(payload: bytes, model_id: bytes) -> Weights:
 
 def _alike(one: Weights, other: Weights) -> bool:
     """Whether two models have tensors of the same names, types and shapes."""
-    kinds = [
-        {name: (tensor.dtype, tensor.shape) for name, tensor in model.tensors.items()} for model in (one, other)
-    ]
-    return one.architecture == other.architecture and kinds[0] == kinds[1]
+
+    def kinds(model: Weights) -> dict[str, object]:
+        return {name: (tensor.dtype, tensor.shape) for name, tensor in model.tensors.items()}
+
+    return one.architecture == other.architecture and kinds(one) == kinds(other)
 
 
 def _differences(base: Weights, source: Weights) -> bytes:

@@ -20,7 +20,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 VARIABLE = "PPYR_MODEL_PATH"
 SUFFIXES = (".json", ".safetensors")
 
-_NAMED = re.compile(r"(.*)-([0-9a-f]{32})")
+_ID = re.compile("[0-9a-f]{32}")
+_NAMED = re.compile(rf"(.*)-({_ID.pattern})")
 #: Bytes of the longest header of a model file that is looked at for an id.
 _LONGEST_HEADER = 1 << 20
 
@@ -47,7 +48,7 @@ def add(path: Path) -> None:
 def installed() -> dict[bytes, Path]:
     """Model files by id."""
     listed = [Path(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
-    return {model_id: file for path in (*_added, *listed, WEIGHTS) for model_id, file in found_in(path).items()}
+    return {key: file for path in (*_added, *listed, WEIGHTS) for key, file in found_in(path).items()}
 
 
 def shipped() -> dict[bytes, Path]:
@@ -136,7 +137,7 @@ def _said_id(path: Path) -> bytes | None:
     """Id that the name of a model file has, or else its header; None if there is none."""
     named = _NAMED.fullmatch(path.stem)
     said = named[2] if named else _header(path).get("id")
-    return bytes.fromhex(said) if isinstance(said, str) and re.fullmatch("[0-9a-f]{32}", said) else None
+    return bytes.fromhex(said) if isinstance(said, str) and _ID.fullmatch(said) else None
 
 
 def _header(path: Path) -> dict[str, Any]:

@@ -522,7 +522,7 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
             Coded(tile, coarsest_bits, bits, used, scales, told.get(CONDITION, b""), told.get(CHANGES, b"")),
         )
     else:
-        require(data[20:36] == bytes(16) and not condition and not changes and not embedded, "what only a model has")
+        require(data[20:36] == bytes(16) and not condition and not any(left), "what only a model has")
     stored_type = "<u1" if bits <= 8 else "<u2"
     pixels = np.frombuffer(coarsest, stored_type).astype(np.int64)
     require(len(pixels) * len(parts) == len(cells) * coded_channels and end == b"", "COARSEST and END")
