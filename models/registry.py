@@ -127,8 +127,8 @@ def by_id(model_id: bytes) -> Path:
     except KeyError:
         raise UnknownModelError(
             f"the model {model_id.hex()} is needed, which is not installed: give its file (--model) or the "
-            f"folder that holds it (--models, or the environment variable {VARIABLE}), or install the version "
-            "of ppyr that has it",
+            f"folder that holds it (--models, or the environment variable {VARIABLE}), or install the "
+            "version of ppyr that has it",
             found=model_id.hex(),
         ) from None
 

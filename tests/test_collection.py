@@ -173,8 +173,9 @@ def test_the_command_adapts_a_model(tmp_path: Path, capsys: pytest.CaptureFixtur
     pictures.mkdir()
     for number, image in enumerate(IMAGES):
         Image.fromarray(image).save(pictures / f"{number}.png")
-    options = ["--adapt", "--model", "fast", "--export", "ours", "--steps", "20"]
-    assert main(["train", str(pictures), "--output", str(models), *options]) == 0
+    models.mkdir()
+    options = ["--adapt", "--from", "fast", "--steps", "20"]
+    assert main(["train", str(pictures), "-o", str(models / "ours.json"), *options]) == 0
     assert "bytes each where it is embedded" in capsys.readouterr().err
     packed = str(tmp_path / "0.ppyr")
     use = ["--models", str(models), "--model", "ours"]
@@ -188,8 +189,8 @@ def test_the_command_adapts_a_model(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize(
     "options",
-    [["--adapt"], ["--model", "fast"], ["--adapt", "--export", "x", "--graphics", "x"]],
-    ids=["no name", "model alone", "graphics"],
+    [["x", "--adapt"], ["x.safetensors", "--adapt"], ["x.json"], ["x.json", "--adapt", "--graphics", "x"]],
+    ids=["no file", "tuned and adapted", "no adapting", "graphics"],
 )
 def test_options_that_do_not_go_together(options: list[str], tmp_path: Path) -> None:
-    assert main(["train", str(tmp_path), "--output", str(tmp_path / "out"), *options]) == 2
+    assert main(["train", str(tmp_path), "--output", *options]) == 2
