@@ -313,6 +313,41 @@ def graphics(results: Path) -> str:
     return _table(head, rows)
 
 
+def own_model(results: Path) -> str:
+    """What a tuned model wins on held-out files, and what it takes."""
+    found = load(results / "ownmodel.json")
+    if found is None:
+        return ""
+    sizes, about = found["bytes"], found["model"]
+    names = {
+        "default": "`default`",
+        "effort 5": "effort 5: `default` or `graphics`",
+        "adapted": "`default` with changes (`--adapt`)",
+        "tuned": "`default`, tuned",
+    }
+    rows = [
+        (
+            name,
+            f"{sizes[way]:,}",
+            f"{8 * sizes[way] / found['samples']:.4f}",
+            f"{100 * (sizes[way] / sizes['default'] - 1):+.2f} %",
+        )
+        for way, name in names.items()
+        if way in sizes
+    ]
+    held_out = f"{found['collection']}, {found['held_out']} of {found['images']} images"
+    steps = ", ".join(
+        f"{stage} {training['steps']:,} steps in {training['seconds'] / 60:.0f} minutes"
+        for stage, training in about["training"].items()
+    )
+    return (
+        f"{_table((held_out, 'bytes of files', 'bits/dim', 'to `default`'), rows)}\n"
+        f"Training: {steps}, on one thread of a shared machine. The model `{about['id'][:8]}` is a file of "
+        f"{about['file']:,} bytes; embedded it takes {about['embedded']:,} bytes as differences from "
+        f"`default`, and would take {about['compressed']:,} as a whole.\n"
+    )
+
+
 def samples(results: Path) -> str:
     """Samples of more than 8 bits beside JPEG XL, and what alpha costs."""
     found = load(results / "samples.json")
@@ -382,6 +417,7 @@ BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
         "sharing": sharing,
         "tiling": tiling,
     },
+    "docs/own-model.md": {"ownmodel": own_model},
     "docs/speed.md": {
         "breakdown": speedtables.breakdown,
         "goals": speedtables.goals,

@@ -22,7 +22,7 @@ from ppyr.models.search import Search
 
 from .photograph import crop, squares
 
-COMMANDS = ("README.md", "docs/families.md", "docs/training.md")
+COMMANDS = ("README.md", "docs/families.md", "docs/own-model.md", "docs/training.md")
 DOCUMENTS = (
     *COMMANDS,
     "SECURITY.md",

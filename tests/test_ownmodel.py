@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,13 +16,13 @@ import torch
 from safetensors.numpy import save
 
 import ppyr
-from ppyr import mappings
+from ppyr import mappings, training
 from ppyr.bitstream.container import Kind, pack, unpack
 from ppyr.bitstream.lzma2 import compressed
 from ppyr.cli import main
 from ppyr.errors import ConfigurationError, FormatError, ModelError, PpyrError, UnknownModelError
 from ppyr.imagefile import read_image, write_image
-from ppyr.models import embedding, modelfile, predictor, registry
+from ppyr.models import adaptation, configuration, embedding, modelfile, predictor, registry
 from ppyr.models.weights import Weights
 from ppyr.tuning import Image, Mirrored, modelled, split
 
@@ -31,6 +33,7 @@ from .sections import split as sections_of
 from .some_files import nudged
 
 IMAGE = crop(19, 24)
+GUIDE = Path(__file__).parent.parent / "docs" / "own-model.md"
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +80,38 @@ def embedded(files: dict[str, Path]) -> dict[str, bytes]:
     found = {name: ppyr.encode(IMAGE, model=str(path), embed_model=True) for name, path in files.items()}
     forget()
     return found
+
+
+# The guide
+
+
+def test_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tune.toml").write_text(
+        "steps = 8\nlearning_rate = 2e-3\nbias_rate = 2e-3\naveraging = 0.8\n"
+    )
+    monkeypatch.setattr(configuration, "FOLDER", tmp_path)
+    monkeypatch.setattr(training, "ADAPTING_STEPS", 2)
+    monkeypatch.setattr(adaptation, "LEAST_PIXELS", 1 << 10)
+    monkeypatch.chdir(tmp_path)
+    Path("scans").mkdir()
+    for number, name in enumerate(("first", "second", "third", "fourth")):
+        write_image(squares(60, 70 + number, number), f"scans/{name}.png")
+    ran = 0
+    for language, example in re.findall(
+        r"^```(\w+)\n(.*?)^```$", GUIDE.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        if language == "python":
+            exec(compile(example, GUIDE.name, "exec"), {})
+            continue
+        for line in example.splitlines():
+            forget()
+            assert main(shlex.split(line)[1:]) == 0, line
+            ran += 1
+    assert ran == 7
+    for path in Path("scans").iterdir():
+        assert np.array_equal(read_image(path), read_image(Path("restored", path.name)))
+    forget()
+    assert main(["verify", "-q", *map(str, Path("packed").iterdir())]) == 0
 
 
 # Given by a path

@@ -1,0 +1,89 @@
+"""What a model that was tuned to a collection wins on the files of it that were held out.
+
+    ppyr train FOLDER --from default -o MODEL.safetensors
+    python -m benchmarks.ownmodel NAME FOLDER MODEL.safetensors [--changes MODEL.json]
+
+Whole files, as `ppyr compress` writes them. The results go to benchmarks/results/ownmodel.json;
+`python -m benchmarks.tables` renders them into docs/own-model.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ppyr.bench import environment
+from ppyr.bitstream.container import pixel_digest
+from ppyr.bitstream.lzma2 import compressed
+from ppyr.decoding import decodes_to
+from ppyr.effort import encode
+from ppyr.imagefile import ImageFile, read_image_file
+from ppyr.models import embedding, modelfile, predictor, registry
+from ppyr.models.weights import STAGES
+from ppyr.threads import use_threads
+from ppyr.tuning import Image, split
+
+from .density import files
+
+RESULT = Path(__file__).resolve().parent / "results" / "ownmodel.json"
+
+
+def main() -> None:
+    """Measure the collection that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("name", help="what the collection is called")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("model", help="the tuned model")
+    parser.add_argument("--changes", help="a recipe with changes for the same collection")
+    args = parser.parse_args()
+    use_threads(1)
+    read = [(file, read_image_file(file)) for file in files(args.folder)]
+    chosen = split([Image(image.samples, image.bit_depth) for _, image in read])
+    held_out = {pixel_digest(image.samples) for image in chosen.held_out}
+    images = {file: image for file, image in read if pixel_digest(image.samples) in held_out}
+    ways: dict[str, dict[str, Any]] = {
+        "default": {"model": "default"},
+        "effort 5": {"effort": 5},
+        "tuned": {"model": args.model},
+    }
+    if args.changes:
+        ways["adapted"] = {"model": args.changes}
+    found = {
+        str(Path(file).relative_to(args.folder)): {way: size(image, options) for way, options in ways.items()}
+        for file, image in images.items()
+    }
+    tuned = predictor.load(registry.by_name(args.model))
+    result = {
+        "collection": args.name,
+        "images": len(chosen.training) + len(chosen.held_out),
+        "held_out": len(images),
+        "samples": sum(image.samples.size for image in images.values()),
+        "bytes": {way: sum(sizes[way] for sizes in found.values()) for way in ways},
+        "model": {
+            "id": tuned.id.hex(),
+            "training": {
+                stage: {key: tuned.source.provenance[stage][key] for key in ("steps", "seconds")}
+                for stage in STAGES
+            },
+            "file": Path(args.model).stat().st_size,
+            "compressed": len(compressed(modelfile.packed(tuned.source))),
+            "embedded": len(embedding.embedded(tuned)),
+        },
+        "files": found,
+        **environment(),
+    }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+
+
+def size(image: ImageFile, options: dict[str, Any]) -> int:
+    """Bytes of a file that gives the image back."""
+    data = encode(image.samples, bit_depth=image.bit_depth, metadata=image.metadata, **options)
+    if not decodes_to(data, image.samples):
+        raise RuntimeError("a file does not give its image back")
+    return len(data)
+
+
+if __name__ == "__main__":
+    main()
