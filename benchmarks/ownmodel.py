@@ -1,10 +1,11 @@
 """What a model that was tuned to a collection wins on the files of it that were held out.
 
     ppyr train FOLDER --from default -o MODEL.safetensors
-    python -m benchmarks.ownmodel NAME FOLDER MODEL.safetensors [--changes MODEL.json]
+    python -m benchmarks.ownmodel NAME FOLDER MODEL.safetensors
 
-Whole files, as `ppyr compress` writes them. The results go to benchmarks/results/ownmodel.json;
-`python -m benchmarks.tables` renders them into docs/own-model.md.
+Whole files, as `ppyr compress` writes them, each decoded and compared. The results go to
+benchmarks/results/ownmodel.json, beside those of other collections; `python -m benchmarks.tables` renders
+them into docs/own-model.md.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ppyr.threads import use_threads
 from ppyr.tuning import Image, split
 
 from .density import files
+from .markdown import load
 
 RESULT = Path(__file__).resolve().parent / "results" / "ownmodel.json"
 
@@ -36,7 +38,6 @@ def main() -> None:
     parser.add_argument("name", help="what the collection is called")
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", help="the tuned model")
-    parser.add_argument("--changes", help="a recipe with changes for the same collection")
     args = parser.parse_args()
     use_threads(1)
     read = [(file, read_image_file(file)) for file in files(args.folder)]
@@ -48,15 +49,12 @@ def main() -> None:
         "effort 5": {"effort": 5},
         "tuned": {"model": args.model},
     }
-    if args.changes:
-        ways["adapted"] = {"model": args.changes}
     found = {
         str(Path(file).relative_to(args.folder)): {way: size(image, options) for way, options in ways.items()}
         for file, image in images.items()
     }
     tuned = predictor.load(registry.by_name(args.model))
     result = {
-        "collection": args.name,
         "images": len(chosen.training) + len(chosen.held_out),
         "held_out": len(images),
         "samples": sum(image.samples.size for image in images.values()),
@@ -74,7 +72,8 @@ def main() -> None:
         "files": found,
         **environment(),
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    results = load(RESULT) or {}
+    RESULT.write_text(json.dumps({**results, args.name: result}, indent=1) + "\n", "utf-8")
 
 
 def size(image: ImageFile, options: dict[str, Any]) -> int:

@@ -314,37 +314,34 @@ def graphics(results: Path) -> str:
 
 
 def own_model(results: Path) -> str:
-    """What a tuned model wins on held-out files, and what it takes."""
-    found = load(results / "ownmodel.json")
-    if found is None:
-        return ""
-    sizes, about = found["bytes"], found["model"]
-    names = {
-        "default": "`default`",
-        "effort 5": "effort 5: `default` or `graphics`",
-        "adapted": "`default` with changes (`--adapt`)",
-        "tuned": "`default`, tuned",
-    }
-    rows = [
-        (
-            name,
-            f"{sizes[way]:,}",
-            f"{8 * sizes[way] / found['samples']:.4f}",
-            f"{100 * (sizes[way] / sizes['default'] - 1):+.2f} %",
+    """What tuned models win on held-out files, and what they take."""
+    found = load(results / "ownmodel.json") or {}
+    rows, models = [], []
+    for name, about in found.items():
+        sizes, model = about["bytes"], about["model"]
+        rows.append(
+            (
+                f"{name}, {about['held_out']} of {about['images']}",
+                *(f"{sizes[way]:,}" for way in ("default", "effort 5", "tuned")),
+                *(f"{8 * sizes[way] / about['samples']:.3f}" for way in ("default", "tuned")),
+                *(f"{100 * (sizes['tuned'] / sizes[way] - 1):+.2f} %" for way in ("default", "effort 5")),
+            )
         )
-        for way, name in names.items()
-        if way in sizes
-    ]
-    held_out = f"{found['collection']}, {found['held_out']} of {found['images']} images"
-    steps = ", ".join(
-        f"{stage} {training['steps']:,} steps in {training['seconds'] / 60:.0f} minutes"
-        for stage, training in about["training"].items()
-    )
-    return (
-        f"{_table((held_out, 'bytes of files', 'bits/dim', 'to `default`'), rows)}\n"
-        f"Training: {steps}, on one thread of a shared machine. The model `{about['id'][:8]}` is a file of "
-        f"{about['file']:,} bytes; embedded it takes {about['embedded']:,} bytes as differences from "
-        f"`default`, and would take {about['compressed']:,} as a whole.\n"
+        trained = model["training"].values()
+        models.append(
+            (
+                name,
+                f"`{model['id'][:8]}`",
+                " + ".join(f"{one['steps']:,}" for one in trained),
+                f"{sum(one['seconds'] for one in trained) / 60:.0f}",
+                *(f"{model[part]:,}" for part in ("file", "compressed", "embedded")),
+            )
+        )
+    sizes_head = ("held-out images", "`default`", "effort 5", "tuned", "bits/dim", "tuned, bits/dim")
+    steps = "steps of `finest`, `next`, `rest`"
+    models_head = ("model", "id", steps, "minutes", "file", "compressed", "differences")
+    return "\n".join(
+        (_table((*sizes_head, "to `default`", "to effort 5"), rows), _table(models_head, models))
     )
 
 
