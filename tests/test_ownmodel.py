@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,13 +17,14 @@ import torch
 from safetensors.numpy import save
 
 import ppyr
-from ppyr import mappings, training
+from ppyr import mappings, training, tuning
 from ppyr.bitstream.container import Kind, pack, unpack
 from ppyr.bitstream.lzma2 import compressed
 from ppyr.cli import main
 from ppyr.errors import ConfigurationError, FormatError, ModelError, PpyrError, UnknownModelError
 from ppyr.imagefile import read_image, write_image
 from ppyr.models import adaptation, configuration, embedding, modelfile, predictor, registry
+from ppyr.models.train import train
 from ppyr.models.weights import Weights
 from ppyr.tuning import Image, Mirrored, modelled, split
 
@@ -404,15 +406,28 @@ def test_a_model_that_is_no_better_is_not_written(tmp_path: Path, capsys: pytest
     assert not mine.exists()
 
 
-def test_the_same_run_gives_the_same_model(tmp_path: Path) -> None:
+def test_an_interrupted_run_gives_the_same_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     collection(tmp_path / "in")
-    models = []
-    for name in ("one", "two"):
-        mine = tmp_path / f"{name}.safetensors"
-        words = ["train", str(tmp_path / "in"), "--from", "fast", "-o", str(mine), "--steps", "9"]
-        assert main([*words, "-q", "--workers", "0"]) == 0
-        models.append(modelfile.read(mine).id)
-    assert models[0] == models[1]
+
+    def tuned(name: str) -> int:
+        words = ["train", str(tmp_path / "in"), "--from", "fast", "-o", str(tmp_path / name), "--steps", "9"]
+        return main([*words, "-q", "--workers", "0"])
+
+    def interrupted(stage: str, *args: Any, **options: Any) -> Path:
+        last = stage == "next"
+        path = train(stage, *args, **options, max_steps=4 if last else None)
+        if last:
+            raise KeyboardInterrupt
+        return path
+
+    assert tuned("one.safetensors") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(tuning, "train", interrupted)
+        assert tuned("two.safetensors") == 130
+    assert not (tmp_path / "two.safetensors").exists()
+    assert tuned("two.safetensors") == 0
+    one, two = (modelfile.read(tmp_path / f"{name}.safetensors").id for name in ("one", "two"))
+    assert one == two
 
 
 def test_what_is_held_out_depends_on_the_pixels_alone() -> None:
