@@ -106,6 +106,7 @@ def _differences(base: Weights, source: Weights) -> bytes:
 def _changed(base: Weights, stream: bytes) -> Weights:
     """The model that differs so from another one; the reverse of `_differences`."""
     size = sum(tensor.nbytes for tensor in base.tensors.values())
+    check_range("bytes of a model", size, 1, LARGEST)
     content = decompressed(stream, size)
     check_range("bytes of the differences of a model", len(content), size, size)
     return Weights(dict(_sums(base.tensors, content)), {}, base.architecture)
