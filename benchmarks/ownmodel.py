@@ -54,6 +54,7 @@ def main() -> None:
         for file, image in images.items()
     }
     tuned = predictor.load(registry.by_name(args.model))
+    told = tuned.source.provenance
     result = {
         "images": len(chosen.training) + len(chosen.held_out),
         "held_out": len(images),
@@ -61,10 +62,8 @@ def main() -> None:
         "bytes": {way: sum(sizes[way] for sizes in found.values()) for way in ways},
         "model": {
             "id": tuned.id.hex(),
-            "training": {
-                stage: {key: tuned.source.provenance[stage][key] for key in ("steps", "seconds")}
-                for stage in STAGES
-            },
+            "start": registry.model_name(bytes.fromhex(told[STAGES[0]]["start"]["model"])),
+            "training": {stage: {key: told[stage][key] for key in ("steps", "seconds")} for stage in STAGES},
             "file": Path(args.model).stat().st_size,
             "compressed": len(compressed(modelfile.packed(tuned.source))),
             "embedded": len(embedding.embedded(tuned)),

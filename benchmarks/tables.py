@@ -332,6 +332,7 @@ def own_model(results: Path) -> str:
             (
                 name,
                 f"`{model['id'][:8]}`",
+                f"`{model['start']}`",
                 " + ".join(f"{one['steps']:,}" for one in trained),
                 f"{sum(one['seconds'] for one in trained) / 60:.0f}",
                 *(f"{model[part]:,}" for part in ("file", "compressed", "embedded")),
@@ -339,7 +340,7 @@ def own_model(results: Path) -> str:
         )
     sizes_head = ("held-out images", "`default`", "effort 5", "tuned", "bits/dim", "tuned, bits/dim")
     steps = "steps of `finest`, `next`, `rest`"
-    models_head = ("model", "id", steps, "minutes", "file", "compressed", "differences")
+    models_head = ("model", "id", "from", steps, "minutes", "file", "compressed", "differences")
     return "\n".join(
         (_table((*sizes_head, "to `default`", "to effort 5"), rows), _table(models_head, models))
     )
