@@ -15,13 +15,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from safetensors.numpy import save
+
 from ppyr.bench import environment
 from ppyr.bitstream.container import pixel_digest
 from ppyr.bitstream.lzma2 import compressed
 from ppyr.decoding import decodes_to
 from ppyr.effort import encode
 from ppyr.imagefile import ImageFile, read_image_file
-from ppyr.models import embedding, modelfile, predictor, registry
+from ppyr.models import embedding, predictor, registry
 from ppyr.models.weights import STAGES
 from ppyr.threads import use_threads
 from ppyr.tuning import Image, split
@@ -40,10 +42,11 @@ def main() -> None:
     parser.add_argument("model", help="the tuned model")
     args = parser.parse_args()
     use_threads(1)
-    read = [(file, read_image_file(file)) for file in files(args.folder)]
-    chosen = split([Image(image.samples, image.bit_depth) for _, image in read])
-    held_out = {pixel_digest(image.samples) for image in chosen.held_out}
-    images = {file: image for file, image in read if pixel_digest(image.samples) in held_out}
+    read = {
+        pixel_digest((image := read_image_file(file)).samples): (file, image) for file in files(args.folder)
+    }
+    chosen = split([Image(image.samples, image.bit_depth) for _, image in read.values()])
+    images = dict(read[pixel_digest(image.samples)] for image in chosen.held_out)
     ways: dict[str, dict[str, Any]] = {
         "default": {"model": "default"},
         "effort 5": {"effort": 5},
@@ -65,7 +68,7 @@ def main() -> None:
             "start": registry.model_name(bytes.fromhex(told[STAGES[0]]["start"]["model"])),
             "training": {stage: {key: told[stage][key] for key in ("steps", "seconds")} for stage in STAGES},
             "file": Path(args.model).stat().st_size,
-            "compressed": len(compressed(modelfile.packed(tuned.source))),
+            "compressed": len(compressed(save(tuned.source.tensors))),
             "embedded": len(embedding.embedded(tuned)),
         },
         "files": found,
