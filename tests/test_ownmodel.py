@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ import torch
 from safetensors.numpy import save
 
 import ppyr
+from benchmarks import ownmodel
+from benchmarks.tables import own_model
 from ppyr import mappings, training, tuning
 from ppyr.bitstream.container import Kind, pack, unpack
 from ppyr.bitstream.lzma2 import compressed
@@ -25,7 +28,7 @@ from ppyr.errors import ConfigurationError, FormatError, ModelError, PpyrError, 
 from ppyr.imagefile import read_image, write_image
 from ppyr.models import adaptation, configuration, embedding, modelfile, predictor, registry
 from ppyr.models.train import train
-from ppyr.models.weights import Weights
+from ppyr.models.weights import STAGES, Weights
 from ppyr.tuning import Image, Mirrored, modelled, split
 
 from . import plain_decoder
@@ -497,3 +500,21 @@ def test_a_collection_that_no_model_codes(tmp_path: Path, capsys: pytest.Capture
         write_image(np.full((9, 9), number, np.uint8), tmp_path / "in" / f"{number}.png")
     assert main(["train", str(tmp_path / "in"), "-o", str(tmp_path / "x.safetensors")]) == 1
     assert "tuning it gains nothing" in capsys.readouterr().err
+
+
+def test_what_a_model_wins_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = collection(tmp_path / "in")
+    told = {"start": {"model": registry.by_name("fast").hex()}, "steps": 1200, "seconds": 90}
+    mine = replace(own("fast"), provenance=dict.fromkeys(STAGES, told))
+    model = written(mine, tmp_path / "mine.safetensors")
+    monkeypatch.setattr(ownmodel, "RESULT", tmp_path / "ownmodel.json")
+    monkeypatch.setattr(sys, "argv", ["ownmodel", "squares", str(tmp_path / "in"), model])
+    ownmodel.main()
+    found = json.loads((tmp_path / "ownmodel.json").read_text("utf-8"))["squares"]
+    assert (found["images"], found["held_out"], len(found["files"])) == (6, 2, 2)
+    assert found["bytes"]["tuned"] == sum(
+        len(ppyr.encode(read_image(path), model=model)) for path in paths if path.name in found["files"]
+    )
+    table = own_model(tmp_path)
+    assert f"| squares, 2 of 6 | {found['bytes']['default']:,} |" in table
+    assert f"| squares | `{mine.id.hex()[:8]}` | `fast` | 1,200 + 1,200 + 1,200 | 4 | " in table
