@@ -343,6 +343,39 @@ def graphics(results: Path) -> str:
     return _table(head, rows)
 
 
+def own_model(results: Path) -> str:
+    """What tuned models win on held-out files, and what they take."""
+    found = load(results / "ownmodel.json") or {}
+    rows, models = [], []
+    for name, about in found.items():
+        sizes, model = about["bytes"], about["model"]
+        rows.append(
+            (
+                f"{name}, {about['held_out']} of {about['images']}",
+                *(f"{sizes[way]:,}" for way in ("default", "effort 5", "tuned")),
+                *(f"{8 * sizes[way] / about['samples']:.3f}" for way in ("default", "tuned")),
+                *(f"{100 * (sizes['tuned'] / sizes[way] - 1):+.2f} %" for way in ("default", "effort 5")),
+            )
+        )
+        trained = model["training"].values()
+        models.append(
+            (
+                name,
+                f"`{model['id'][:8]}`",
+                f"`{model['start']}`",
+                " + ".join(f"{one['steps']:,}" for one in trained),
+                f"{sum(one['seconds'] for one in trained) / 60:.0f}",
+                *(f"{model[part]:,}" for part in ("file", "compressed", "embedded")),
+            )
+        )
+    sizes_head = ("held-out images", "`default`", "effort 5", "tuned", "bits/dim", "tuned, bits/dim")
+    steps = "steps of `finest`, `next`, `rest`"
+    models_head = ("model", "id", "from", steps, "minutes", "file", "compressed", "differences")
+    return "\n".join(
+        (_table((*sizes_head, "to `default`", "to effort 5"), rows), _table(models_head, models))
+    )
+
+
 def samples(results: Path) -> str:
     """Samples of more than 8 bits beside JPEG XL, and what alpha costs."""
     found = load(results / "samples.json")
@@ -460,6 +493,7 @@ BLOCKS: dict[str, dict[str, Callable[[Path], str]]] = {
         "sharing": sharing,
         "tiling": tiling,
     },
+    "docs/own-model.md": {"ownmodel": own_model},
     "docs/speed.md": {
         "breakdown": speedtables.breakdown,
         "goals": speedtables.goals,

@@ -63,6 +63,7 @@ class Kind(IntEnum):
     CHANGES = 5
     MAPPING = 6
     CONDITION = 7
+    MODEL = 8
 
 
 _METADATA = frozenset(map(int, MetadataKind))
@@ -139,6 +140,7 @@ class Index:
         coarsest_bits: the first level codes the coarsest image of each pyramid, of at most 2^coarsest_bits
             pixels a side; 0 where that is a single pixel, and the first level the first of the pyramid.
         condition: size of the payload of the section with the condition, 0 where there is none.
+        model: size of the payload of the section with the model, 0 where there is none.
     """
 
     tile_bits: int
@@ -150,6 +152,7 @@ class Index:
     scaling: Scaling | None = None
     coarsest_bits: int = 0
     condition: int = 0
+    model: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,7 @@ class Container:
         metadata: what the file says of the image beside its pixels.
         coarsest_bits: see `Index`.
         condition: what the model is given beside the pixels, b"" where that is nothing.
+        model: payload of the section with the model, b"" where there is none.
 
     Raises:
         FormatError: the parts do not fit the header.
@@ -187,6 +191,7 @@ class Container:
     metadata: Metadata = NO_METADATA
     coarsest_bits: int = 0
     condition: bytes = b""
+    model: bytes = b""
 
     def __post_init__(self) -> None:
         layout = Layout(self.coded, self.tile_bits, self.coarsest_bits)
@@ -198,7 +203,7 @@ class Container:
             check_range("units", len(streams), layout.units, layout.units)
         _check_methods(self.methods, tuple(tuple(map(len, streams)) for streams in self.levels), layout)
         check_range("bytes of the condition", len(self.condition), 0, CONDITION_SIZE[1])
-        _check_model(self.header, self.methods, len(self.changes), len(self.condition))
+        _check_model(self.header, self.methods, len(self.changes), len(self.condition), len(self.model))
         _check_scaling(self.scaling, self.coded, layout.level_count)
         self.metadata.check_image(self.header.channels, self.header.bit_depth)
         for kind, _ in self.ancillary:
@@ -225,6 +230,7 @@ class Container:
             self.scaling,
             self.coarsest_bits,
             len(self.condition),
+            len(self.model),
         )
 
     def stream(self, level: int, unit: int) -> bytes:
@@ -322,12 +328,15 @@ def pack(container: Container) -> bytes:
     numbers += [container.coded.channels, container.coded.bit_depth] if mapping else []
     numbers += [len(container.levels)]
     numbers += [scaling.used_bits, *scaling.units] if scaling else []
-    numbers += [*container.methods, *sizes, *([len(container.changes)] if container.changes else [])]
+    numbers += [*container.methods, *sizes]
+    numbers += [len(container.changes)] if container.changes or container.model else []
+    numbers += [len(container.model)] if container.model else []
     sections = [
         (Kind.INDEX, [b"".join(map(write_varint, numbers))]),
         *((kind, [payload]) for kind, payload in pack_metadata(container.metadata)),
         *((kind, [payload]) for kind, payload in container.ancillary),
         *([(Kind.MAPPING, [mapping])] if mapping else []),
+        *([(Kind.MODEL, [container.model])] if container.model else []),
         *([(Kind.CHANGES, [container.changes])] if container.changes else []),
         *([(Kind.CONDITION, [container.condition])] if container.condition else []),
         (Kind.COARSEST, [container.coarsest]),
@@ -354,6 +363,7 @@ def unpack(data: bytes) -> Container:
     sections = _critical_sections(data, offset, ancillary)
 
     mapping = read_mapping(next(sections), header, index) if index.mapping else None
+    model = next(sections).expect(Kind.MODEL, index.model) if index.model else b""
     changes = next(sections).expect(Kind.CHANGES, index.changes) if index.changes else b""
     condition = next(sections).expect(Kind.CONDITION, index.condition) if index.condition else b""
     coarsest = next(sections).expect(Kind.COARSEST, Layout(index.coded, index.tile_bits).coarsest_size)
@@ -380,6 +390,7 @@ def unpack(data: bytes) -> Container:
         metadata,
         index.coarsest_bits,
         condition,
+        model,
     )
 
 
@@ -528,8 +539,12 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
         for _ in range(levels)
     )
     _check_methods(methods, sizes, layout, offset=offset)
-    changes = numbers.next("bytes of section CHANGES", 1, _LONGEST) if numbers.at < end else 0
-    _check_model(header, methods, changes, condition, offset=offset)
+    at_changes = numbers.at
+    changes = numbers.next("bytes of section CHANGES", 0, _LONGEST) if numbers.at < end else 0
+    model = numbers.next("bytes of section MODEL", 1, _LONGEST) if numbers.at < end else 0
+    if numbers.at > at_changes and not model:
+        check_range("bytes of section CHANGES", changes, 1, _LONGEST, offset=at_changes)
+    _check_model(header, methods, changes, condition, model, offset=offset)
     if numbers.at != end:
         raise FormatError(
             f"offset {numbers.at}: the index is longer than its numbers; {FRESH_COPY}",
@@ -537,7 +552,9 @@ def _read_front(data: bytes) -> tuple[Header, Index, int]:
             expected=numbers.at,
             found=end,
         )
-    index = Index(tile_bits, coded, methods, sizes, mapping, changes, scaling, coarsest_bits, condition)
+    index = Index(
+        tile_bits, coded, methods, sizes, mapping, changes, scaling, coarsest_bits, condition, model
+    )
     return header, index, section.stop
 
 
@@ -684,11 +701,17 @@ def _check_coarsest_bits(bits: int, coded: Raster, tile_bits: int, offset: int |
 
 
 def _check_model(
-    header: Header, methods: tuple[Method, ...], changes: int, condition: int, offset: int | None = None
+    header: Header,
+    methods: tuple[Method, ...],
+    changes: int,
+    condition: int,
+    model: int,
+    offset: int | None = None,
 ) -> None:
-    """Checks that a file without units of a model names none, and neither changes one nor has a condition."""
+    """Checks that a file without units of a model names none, holds or changes none, has no condition."""
     if Method.MODEL not in methods:
         check_range("bytes of a model id where no unit has a model", sum(header.model_id), 0, 0, offset=20)
+        check_range("bytes of section MODEL where no unit has a model", model, 0, 0, offset=offset)
         check_range("bytes of section CHANGES where no unit has a model", changes, 0, 0, offset=offset)
         check_range("bytes of section CONDITION where no unit has a model", condition, 0, 0, offset=offset)
 

@@ -35,7 +35,8 @@ class StreamReader:
         header: the header.
         index: what INDEX says.
         mapping: from the coded image, None where that is the image itself.
-        changes: payload of CHANGES, b"" if there is none.
+        model: payload of MODEL, b"" if there is none.
+        changes: payload of CHANGES, likewise.
         condition: payload of CONDITION, likewise.
         coarsest: payload of COARSEST.
 
@@ -51,8 +52,9 @@ class StreamReader:
         layout = Layout(self.index.coded, self.index.tile_bits, self.index.coarsest_bits)
         self._units = layout.units
         self._next = front.start
-        mapping, changes = self.index.mapping, self.index.changes
+        mapping, model, changes = self.index.mapping, self.index.model, self.index.changes
         self.mapping = read_mapping(self._read(self._section()), self.header, self.index) if mapping else None
+        self.model = self._whole(self._section(), Kind.MODEL, model) if model else b""
         self.changes = self._whole(self._section(), Kind.CHANGES, changes) if changes else b""
         condition = self.index.condition
         self.condition = self._whole(self._section(), Kind.CONDITION, condition) if condition else b""

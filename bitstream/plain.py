@@ -5,15 +5,14 @@ FORMAT.md is the specification.
 
 from __future__ import annotations
 
-import lzma
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
-from ppyr.bitstream.checks import FRESH_COPY, check_range
+from ppyr.bitstream.checks import check_range
+from ppyr.bitstream.lzma2 import BEST, FASTEST, compressed, decompressed
 from ppyr.bitstream.raster import Samples
-from ppyr.errors import FormatError
 
 
 class Method(IntEnum):
@@ -32,9 +31,6 @@ class Method(IntEnum):
     LZMA_NEIGHBOURS = 5
 
 
-_LEAST_DICTIONARY, _DICTIONARY = 1 << 12, 1 << 24
-#: Presets of LZMA2.
-_FASTEST, _BEST = 0, 9 | lzma.PRESET_EXTREME
 #: Of at least so many rows, `quick_size` looks at one band of so many in so many bands.
 _MANY, _BAND, _BANDS = 256, 16, 4
 
@@ -53,11 +49,11 @@ def pack_plain(samples: Samples, method: Method, bit_depth: int) -> bytes:
                 return samples.astype(samples.dtype.newbyteorder(">")).tobytes()
             return np.packbits(np.right_shift(samples[..., None], _places(bit_depth)) & 1).tobytes()
         case Method.LZMA_UP:
-            return _lzma(_BEST, np.diff(samples, axis=0, prepend=samples.dtype.type(0)))
+            return _lzma(BEST, np.diff(samples, axis=0, prepend=samples.dtype.type(0)))
         case Method.LZMA_NEIGHBOURS:
-            return _neighbours(samples, _BEST)
+            return _neighbours(samples, BEST)
         case _:
-            return _lzma(_BEST, samples)
+            return _lzma(BEST, samples)
 
 
 def quick_size(samples: Samples) -> float:
@@ -68,7 +64,7 @@ def quick_size(samples: Samples) -> float:
     rows = np.arange(len(samples))
     if len(rows) >= _MANY:
         rows = rows[rows // _BAND % _BANDS == 1]
-    return len(_neighbours(samples[rows], _FASTEST)) * len(samples) / len(rows)
+    return len(_neighbours(samples[rows], FASTEST)) * len(samples) / len(rows)
 
 
 def stored_size(samples: Samples, bit_depth: int) -> int:
@@ -95,7 +91,7 @@ def unpack_plain(
     elif method is Method.LZMA_NEIGHBOURS:
         from ppyr.bitstream.neighbours import NONE, filled
 
-        data = _unlzma(stream, pixels + pixels * channels * stored.itemsize, stored.itemsize)
+        data = decompressed(stream, pixels + pixels * channels * stored.itemsize, stored.itemsize)
         which = np.frombuffer(data[:pixels], np.uint8)
         size = pixels + int(np.count_nonzero(which >= NONE)) * channels * stored.itemsize
         check_range("bytes of pixels and neighbours", len(data), size, size)
@@ -103,7 +99,7 @@ def unpack_plain(
         samples = filled(which.reshape(height, width), others)
     else:
         size = pixels * channels * stored.itemsize
-        data = _unlzma(stream, size, stored.itemsize)
+        data = decompressed(stream, size, stored.itemsize)
         check_range("bytes of samples", len(data), size, size)
         samples = np.frombuffer(data, stored).astype(dtype).reshape(shape)
         if method is Method.LZMA_UP:
@@ -124,33 +120,6 @@ def _neighbours(samples: Samples, preset: int) -> bytes:
 
 
 def _lzma(preset: int, *parts: Samples) -> bytes:
-    """The parts, one after the other, as a raw stream of LZMA2."""
-    item = parts[-1].itemsize
+    """The parts, one after the other, as a stream."""
     data = b"".join(part.astype(part.dtype.newbyteorder("<")).tobytes() for part in parts)
-    filters = _filters(item, min(max(len(data), _LEAST_DICTIONARY), _DICTIONARY), preset)
-    return lzma.compress(data, lzma.FORMAT_RAW, filters=filters)
-
-
-def _unlzma(stream: bytes, most: int, item: int) -> bytes:
-    decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_filters(item, _DICTIONARY))
-    try:
-        data = decoder.decompress(stream, most + 1)
-    except lzma.LZMAError as error:
-        raise FormatError(f"a stream of LZMA2 can not be read ({error}); {FRESH_COPY}") from error
-    check_range("bytes after a stream of LZMA2", len(decoder.unused_data), 0, 0)
-    check_range("ends of a stream of LZMA2", int(decoder.eof), 1, 1)
-    return data
-
-
-def _filters(item: int, dictionary: int, preset: int = _BEST) -> list[dict[str, int]]:
-    """LZMA2 for samples of so many bytes."""
-    return [
-        {
-            "id": lzma.FILTER_LZMA2,
-            "preset": preset,
-            "dict_size": dictionary,
-            "lc": 3,
-            "lp": item - 1,
-            "pb": item - 1,
-        }
-    ]
+    return compressed(data, parts[-1].itemsize, preset)

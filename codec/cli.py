@@ -120,6 +120,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         action="store_true",
         help="of a file that is cut off, give the largest image that is complete, at 1/2^k of the size",
     )
+    _add_model_file(decompress)
     _add_computing(decompress)
     _add_jobs(decompress)
     decompress.set_defaults(run=commands.decompress)
@@ -131,6 +132,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     verify = names.add_parser("verify", help="check every byte of .ppyr files by decoding them")
     _add_files(verify, count="*")
+    _add_model_file(verify)
     verify.add_argument(
         "--report",
         type=Path,
@@ -252,13 +254,24 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_model_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        dest="models",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the model that the files need, where it is none of those installed",
+    )
+
+
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
         action="append",
         default=[],
-        metavar="FOLDER",
-        help="use the models of this folder too, as those that PPYR_MODEL_PATH lists",
+        metavar="PATH",
+        help="use the models of this folder, or this model file, too, as those that PPYR_MODEL_PATH lists",
     )
 
 
@@ -268,7 +281,9 @@ def _add_computing(
     if model:
         choice = parser.add_mutually_exclusive_group()
         choice.add_argument(
-            "--model", metavar="NAME", help="likelihood model by name or id, in place of an effort"
+            "--model",
+            metavar="NAME|FILE",
+            help="likelihood model by name or id, or the file of one, in place of an effort",
         )
         choice.add_argument(
             "-e",
@@ -284,9 +299,9 @@ def _add_computing(
             help="stop fitting the model to an image after this time",
         )
         parser.add_argument(
-            "--embed",
+            "--embed-model",
             action="store_true",
-            help="store the changes of an adapted model in the file, which then decodes without it",
+            help="store a model of your own in the file, which then decodes without the model's",
         )
     _add_models(parser)
     parser.add_argument(

@@ -7,7 +7,7 @@ are distributed, and a coder either writes them or reads them.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -37,10 +37,16 @@ CodedLevels = list[tuple[CodedLevel, ...]]
 _NOTHING = CodedLevel(b"", 0)
 #: About what a stream costs beside its bytes: its size in INDEX, a section or a CRC32.
 _STREAM_COST = 6
+#: Models whose tables are kept.
+TABLES = 16
 
 
 def encode_changed(
-    picture: Picture, chosen: LikelihoodModel, changes: list[Change], label: int | None = None
+    picture: Picture,
+    chosen: LikelihoodModel,
+    changes: list[Change],
+    label: int | None = None,
+    embedded: bytes = b"",
 ) -> bytes:
     """Compress an image.
 
@@ -49,6 +55,7 @@ def encode_changed(
         chosen: the model.
         changes: to different parts of the model, in the order of `Weights.changeable`, for this image.
         label: of the image's class, for models that were trained with classes.
+        embedded: the model as `ppyr.models.embedding` packs it, for the file to hold; b"" to leave it out.
 
     Raises:
         UnsupportedImageError: the model does not code such samples.
@@ -57,7 +64,7 @@ def encode_changed(
     """
     condition = chosen.condition(picture.samples, picture.coded.bit_depth, label)
     levels = encode_levels(picture, chosen, changes, condition)
-    return assemble(picture, chosen, levels, changes, condition)
+    return assemble(picture, chosen, levels, changes, condition, embedded)
 
 
 def encode_levels(
@@ -133,6 +140,7 @@ def assemble(
     levels: CodedLevels,
     changes: list[Change],
     condition: bytes = b"",
+    embedded: bytes = b"",
 ) -> bytes:
     """The file of an image of these levels, each of which was coded under the model with `changes`.
 
@@ -144,7 +152,7 @@ def assemble(
     if Method.MODEL in methods:
         model_id, payload = chosen.id, pack_changes(changes, chosen.source, tables_of(chosen))
     else:
-        condition = b""
+        condition = embedded = b""
     stored = picture.coded.dtype
     return pack(
         Container(
@@ -160,6 +168,7 @@ def assemble(
             scaling=picture.scaling,
             coarsest_bits=coarsest_bits_of(chosen, picture.coded),
             condition=condition,
+            model=embedded,
         )
     )
 
@@ -198,7 +207,7 @@ def changed(model: LikelihoodModel, changes: list[Change]) -> LikelihoodModel:
     return predictor.Model(apply_changes(model.source, changes), model.backend)
 
 
-@cache
+@lru_cache(TABLES)
 def tables_of(model: LikelihoodModel) -> TableSet:
     """The tables of a model, with what the coder derives from them."""
     return TableSet(model.frequencies)

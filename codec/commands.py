@@ -100,6 +100,7 @@ def info(args: argparse.Namespace) -> int:
                 else ""
             )
             + ("" if set(about.units) == {"MODEL"} else f"\n  tiles: {_counted(about.units)}")
+            + (f"\n  {about.embedded:,} bytes are the model" if about.embedded else "")
             + (f"\n  {about.changes:,} bytes change the model for this image" if about.changes else "")
             + (f"\n  {about.condition:,} bytes are given to the model" if about.condition else "")
             + (f"\n  metadata: {_listed(about.metadata)}" if about.metadata else "")
@@ -207,7 +208,7 @@ def _places(args: argparse.Namespace) -> dict[str, Any]:
 
 def density(args: argparse.Namespace) -> dict[str, Any]:
     """What the command line says of model and effort, as arguments of `ppyr.encode`."""
-    names = ("effort", "model", "embed", "time_budget")
+    names = ("effort", "model", "embed_model", "time_budget")
     return {name: getattr(args, name) for name in names}
 
 
@@ -298,16 +299,16 @@ def _nothing() -> None:
 
 
 def prepare_process(args: argparse.Namespace, *, threads: int | None) -> None:
-    """Set up what is global to a process: the log, threads, folders of models, Pillow's own limit."""
+    """Set up what is global to a process: the log, threads, models, Pillow's own limit."""
     if getattr(args, "verbose", False):
         logging.basicConfig(level=logging.INFO, format="ppyr: %(message)s", stream=sys.stderr)
     if threads is not None:
         use_threads(threads)
-    if folders := getattr(args, "models", []):
+    if paths := getattr(args, "models", []):
         from ppyr.models import registry
 
-        for folder in folders:
-            registry.add(Path(folder))
+        for path in paths:
+            registry.add(Path(path))
     if args.command in ("compress", "batch"):
         from PIL import Image
 

@@ -53,6 +53,10 @@ class Parts(Protocol):
         """From the coded image, None where that is the image itself."""
 
     @property
+    def model(self) -> bytes:
+        """Payload of MODEL."""
+
+    @property
     def changes(self) -> bytes:
         """Payload of CHANGES."""
 
@@ -259,7 +263,12 @@ class Decoder:
     @cached_property
     def model(self) -> tuple[LikelihoodModel, TableSet]:
         """The model after the changes of the file, and its tables before them."""
-        chosen = predictor.load(self._parts.header.model_id, self._backend)
+        model_id, embedded = self._parts.header.model_id, self._parts.model
+        chosen = (
+            predictor.load_embedded(embedded, model_id, self._backend)
+            if embedded
+            else predictor.load(model_id, self._backend)
+        )
         self._check_fitting(chosen)
         tables = tables_of(chosen)
         found = unpack_changes(self._parts.changes, chosen.source, tables)

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="output file")
     parser.add_argument("-f", "--force", action="store_true", help="replace outputs that are there already")
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--model", metavar="NAME", help="model to draw from, by name or id")
+    parser.add_argument("--model", metavar="NAME", help="model to draw from, by name, id or file")
     parser.add_argument("--size", type=size, metavar="WxH", help="width and height (default: 64x64)")
     parser.add_argument("--gray", action="store_true", help="one channel in place of R, G and B")
     parser.add_argument("--bits", type=positive, metavar="N", help="of a sample (default: 8)")

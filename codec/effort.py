@@ -16,7 +16,7 @@ from ppyr.bitstream.plain import Method
 from ppyr.coding import CodedLevels, assemble, encode_changed, encode_levels, tables_of, without_model
 from ppyr.errors import ConfigurationError, ModelError, UnsupportedImageError
 from ppyr.metadata import Metadata, with_metadata
-from ppyr.models import modelfile, predictor, registry
+from ppyr.models import embedding, modelfile, predictor, registry
 from ppyr.models.changes import Change, pack_changes, unpack_changes, with_tables
 from ppyr.models.family import LikelihoodModel
 from ppyr.models.search import Search
@@ -62,7 +62,7 @@ def encode(
     bit_depth: int | None = None,
     effort: int | None = None,
     model: str | None = None,
-    embed: bool = False,
+    embed_model: bool = False,
     backend: str = "auto",
     time_budget: float | None = None,
     seed: int = 0,
@@ -77,9 +77,9 @@ def encode(
         bit_depth: of the samples, by default all bits of their type.
         effort: 1 (fast) to 9 (small), 5 by default; from 7 on the model is fitted to the image, which takes
             much longer than to decode; not to samples of more than 8 bits.
-        model: name or id of a likelihood model, in place of an effort.
-        embed: whether a model that was adapted to a collection is stored as changes to the one that it was
-            made from, so that the file decodes without it.
+        model: name or id of a likelihood model, or path of its file, in place of an effort.
+        embed_model: whether a model that does not come with ppyr is stored in the file, which then decodes
+            without it: all of it, or its changes to the one that it was adapted from.
         backend: auto, int8, torch, cuda or reference; all give the same bytes.
         time_budget: seconds after which fitting stops, without a limit by default. A budget that is reached
             makes the bytes depend on the machine's speed.
@@ -99,7 +99,9 @@ def encode(
     """
     choice = chosen(effort, model)
     model_id = registry.by_name(choice.model)
-    prepared, changes = _embedded(model_id, backend) if embed else (predictor.load(model_id, backend), [])
+    prepared, changes, embedded = (
+        _embedded(model_id, backend) if embed_model else (predictor.load(model_id, backend), [], b"")
+    )
     deadline = math.inf if time_budget is None else time.monotonic() + time_budget
     found = []
     refused: UnsupportedImageError | None = None
@@ -110,7 +112,7 @@ def encode(
             if choice.searches and not picture.scaling and label is None:
                 found.append(_fitted(picture, prepared, choice.searches, deadline, seed, progress))
             else:
-                found.append(encode_changed(picture, prepared, changes, label))
+                found.append(encode_changed(picture, prepared, changes, label, embedded))
         except UnsupportedImageError as error:  # another mapping can give samples that the model codes
             refused = error
             continue
@@ -126,14 +128,16 @@ def encode(
     return data if metadata is None else with_metadata(data, metadata)
 
 
-def _embedded(model_id: bytes, backend: str) -> tuple[LikelihoodModel, list[Change]]:
-    """A model as the changes to another one that its recipe says; as itself where there are none."""
+def _embedded(model_id: bytes, backend: str) -> tuple[LikelihoodModel, list[Change], bytes]:
+    """What a file has of a model: one that it is made of, the changes to it, and the payload of MODEL."""
     path = registry.by_id(model_id)
     recipe = modelfile.read_recipe(path) if modelfile.is_recipe(path) else None
     if recipe is None or not recipe.changes:
-        return predictor.load(model_id, backend), []
+        chosen = predictor.load(model_id, backend)
+        return chosen, [], embedding.embedded(chosen)
     unchanged = predictor.load(recipe.unchanged(path.parent).id, backend)
-    return unchanged, unpack_changes(recipe.changes, unchanged.source, tables_of(unchanged))
+    changes = unpack_changes(recipe.changes, unchanged.source, tables_of(unchanged))
+    return unchanged, changes, embedding.embedded(unchanged)
 
 
 def chosen(effort: int | None, model: str | None) -> Effort:

@@ -72,7 +72,7 @@ def compress_file(
     *,
     effort: int | None = None,
     model: str | None = None,
-    embed: bool = False,
+    embed_model: bool = False,
     backend: str = "auto",
     time_budget: float | None = None,
     label: int | None = None,
@@ -90,7 +90,7 @@ def compress_file(
         target: path or open binary file to write; a path appears whole or not at all.
         effort: see `ppyr.encode`.
         model: likewise.
-        embed: likewise.
+        embed_model: likewise.
         backend: likewise.
         time_budget: likewise.
         label: likewise.
@@ -121,7 +121,7 @@ def compress_file(
         read,
         effort=effort,
         model=model,
-        embed=embed,
+        embed_model=embed_model,
         backend=backend,
         time_budget=time_budget,
         label=label,
@@ -140,7 +140,7 @@ def encode_file(
     *,
     effort: int | None = None,
     model: str | None = None,
-    embed: bool = False,
+    embed_model: bool = False,
     backend: str = "auto",
     time_budget: float | None = None,
     label: int | None = None,
@@ -156,7 +156,7 @@ def encode_file(
         bit_depth=file.bit_depth,
         effort=effort,
         model=model,
-        embed=embed,
+        embed_model=embed_model,
         backend=backend,
         time_budget=time_budget,
         label=label,

@@ -55,6 +55,7 @@ class Info:
             for the streams of units that are coded without it.
         units: how many are coded in which way, by the names of FORMAT.md.
         mapping: bytes that say what coded samples stand for.
+        embedded: bytes of the model in the file, 0 where it is beside it.
         changes: bytes that change the model for this image.
         condition: bytes that the model is given beside the pixels.
         metadata: bytes in the file of each kind of metadata that is there, see `ppyr.metadata.KINDS`.
@@ -74,6 +75,7 @@ class Info:
     theoretical_bits_per_dim: float
     units: dict[str, int]
     mapping: int
+    embedded: int
     changes: int
     condition: int
     metadata: dict[str, int]
@@ -123,6 +125,7 @@ def info_of(file: BinaryIO) -> Info:
         theoretical_bits_per_dim=(header.information / 2**16 + 8 * _unmodelled(front.index)) / samples,
         units=dict(Counter(method.name for method in front.index.methods)),
         mapping=front.index.mapping,
+        embedded=front.index.model,
         changes=front.index.changes,
         condition=front.index.condition,
         metadata=metadata,

@@ -1,10 +1,11 @@
-"""`ppyr train`: from folders of photographs to a model file, by training networks or adapting a model."""
+"""`ppyr train`: from folders of images to a model file, by training networks, tuning or adapting a model."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,39 +13,54 @@ import numpy as np
 import torch
 
 from ppyr.arguments import not_negative, positive
+from ppyr.atomic import refuse_existing, write_file
 from ppyr.calibration import calibrate
 from ppyr.collection import adapt
-from ppyr.errors import PpyrError, UnsupportedImageError
-from ppyr.imagefile import READABLE, read_image_file
-from ppyr.models import configuration, modelfile
-from ppyr.models.export import export
+from ppyr.errors import ModelError, PpyrError, UnsupportedImageError
+from ppyr.imagefile import READABLE, ImageFile, read_image_file
+from ppyr.models import configuration, modelfile, registry
+from ppyr.models.configuration import TrainingConfig
+from ppyr.models.export import export, sizes
+from ppyr.models.registry import SUFFIXES
 from ppyr.models.search import Search
 from ppyr.models.train import GRAPHICS_SIDE, TRAINING_SIDE, VALIDATION_SIDE, train
-from ppyr.models.weights import STAGES
+from ppyr.models.weights import STAGES, Weights
 from ppyr.plan import UsageError, expand
 from ppyr.report import Reporter, describe
+from ppyr.tuning import HELD_OUT, Image, split, tune
 
 #: Coarse to fine: a network can begin with the one before it.
 TRAINING_ORDER = STAGES[::-1]
 ADAPTING_STEPS = 300
+#: The model that is tuned or adapted where none is named.
+DEFAULT_START = "default"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `ppyr train`."""
     parser.description = (
-        "Train the networks of a likelihood model. A run that was interrupted goes on where it was when the "
-        "same command is given again. With --adapt, change a model that is there to suit a collection of "
-        "images of any size."
+        "Make a likelihood model of your own. If OUT is a model file, .safetensors, tune the model --from to "
+        "the images of FOLDER, of any size and kind; with --adapt and a .json file, find a few changes to it "
+        "instead. If OUT is a folder, train networks on photographs, from nothing or from that model. A run "
+        "that was interrupted goes on where it was when the same command is given again."
     )
     parser.add_argument(
-        "folder", metavar="FOLDER", help=f"photographs, {TRAINING_SIDE} pixels a side or larger"
+        "folder",
+        metavar="FOLDER",
+        help=f"images; to train networks photographs, {TRAINING_SIDE} pixels a side or larger",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="NAME|FILE",
+        help="the model to begin with, by name, id or file (default: default for a file OUT, nothing for a "
+        "folder)",
     )
     parser.add_argument(
         "--adapt",
         action="store_true",
-        help="change the model --model to suit the images of FOLDER, and write it as --export",
+        help="write changes of some kilobytes to the model --from, in place of networks",
     )
-    parser.add_argument("--model", metavar="NAME", help="the model that --adapt changes (default: default)")
     parser.add_argument(
         "--validation",
         metavar="FOLDER",
@@ -53,27 +69,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--graphics", metavar="FOLDER", help="screenshots, charts and drawings, for a few of the crops"
     )
-    parser.add_argument("--output", required=True, metavar="FOLDER", help="checkpoints, logs and the model")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="the model file to write, or the folder of checkpoints, logs and the model",
+    )
+    parser.add_argument("-f", "--force", action="store_true", help="replace a model file that is there")
     parser.add_argument(
         "--network", default="all", choices=[*STAGES, "all"], help="what to train (default: %(default)s)"
     )
     parser.add_argument(
         "--config",
-        default="default",
         metavar="CONFIG",
         help=f"a TOML file with the settings, or one of {', '.join(configuration.shipped())} "
-        "(default: %(default)s)",
+        "(default: tune for a file OUT, default for a folder)",
     )
     parser.add_argument(
         "--steps",
         type=positive,
         metavar="N",
         help=f"steps for each network (default: the CONFIG's), or of --adapt (default: {ADAPTING_STEPS})",
-    )
-    parser.add_argument(
-        "--start",
-        metavar="FILE",
-        help="a model file to go on from, of the same sizes (default: from nothing)",
     )
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument(
@@ -84,44 +101,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes that cut and change the photographs (default: %(default)s)",
     )
     parser.add_argument(
-        "--export", type=_model_name, metavar="NAME", help="write the model NAME of all three networks"
+        "--export",
+        type=_model_name,
+        metavar="NAME",
+        help="write the model NAME of all three networks into the folder OUT",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, and export if asked; gives the exit code.
+    """Train, tune or adapt; gives the exit code.
 
     Raises:
         UsageError: a folder has no image files, the networks to export would not all be there, or an option
-            does not go with --adapt or without it.
-        UnsupportedImageError: no photograph is large enough.
+            does not go with what is to be made.
+        UnsupportedImageError: no photograph is large enough, or the collection has nothing to learn from.
         ConfigurationError: the configuration has a setting that is not known or out of range.
+        OutputExistsError: the model file is there already.
         ModelError: a checkpoint is damaged, or was made with other settings or images; or the model to start
-            from is damaged or has networks of other sizes; or the one to adapt was adapted already.
-        UnknownModelError: there is no such model to adapt.
+            from is damaged, has networks of other sizes or was adapted already; or the tuned model is no
+            better.
+        UnknownModelError: there is no such model.
     """
-    if args.adapt:
-        return _adapt(args)
-    if args.model:
-        raise UsageError("--model goes with --adapt: to train networks further, give --start")
-    stages = TRAINING_ORDER if args.network == "all" else (args.network,)
     output = Path(args.output)
+    wanted = ".json" if args.adapt else ".safetensors"
+    if args.adapt or output.suffix in SUFFIXES:
+        if output.suffix != wanted:
+            raise UsageError(
+                f"{'--adapt writes' if args.adapt else 'tuning writes'} a {wanted} file: name one"
+            )
+        if extra := [name for name in ("validation", "graphics", "export") if getattr(args, name)]:
+            raise UsageError(
+                f"--{extra[0]} is for training in a folder: leave it out, or give one to --output"
+            )
+        refuse_existing(output, force=args.force)
+        return _adapt(args, output) if args.adapt else _tune(args, output)
+    return _train(args, output)
+
+
+def _train(args: argparse.Namespace, output: Path) -> int:
+    """Train networks, and export if asked."""
+    stages = TRAINING_ORDER if args.network == "all" else (args.network,)
     checkpoints = {stage: output / f"{stage}.pt" for stage in STAGES}
     if args.export and (
         missing := [stage for stage in STAGES if stage not in stages and not checkpoints[stage].exists()]
     ):
         raise UsageError(f"{output} has no checkpoint of {', '.join(missing)}: train all before --export")
     reporter = Reporter(quiet=args.quiet)
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
-    configs = configuration.read(_config_file(args.config))
-    if args.steps:
-        configs = {stage: replace(config, steps=args.steps) for stage, config in configs.items()}
+    start = _model(args.start) if args.start else None
+    configs = _configs(args, args.config or "default", start)
     images = load_images(args.folder, TRAINING_SIDE, reporter)
     validation = load_images(args.validation, VALIDATION_SIDE, reporter) if args.validation else []
     graphics = load_images(args.graphics, GRAPHICS_SIDE, reporter) if args.graphics else []
-    start = modelfile.read(Path(args.start)) if args.start else None
-    progress = not args.quiet and sys.stderr.isatty()
+    progress = _has_progress(args)
     for stage in stages:
         done = train(
             stage,
@@ -131,7 +163,7 @@ def run(args: argparse.Namespace) -> int:
             output,
             graphics=graphics,
             start=start,
-            device=device,
+            device=_device(args),
             workers=args.workers,
             progress=progress,
         )
@@ -142,24 +174,82 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _adapt(args: argparse.Namespace) -> int:
+def _tune(args: argparse.Namespace, output: Path) -> int:
+    """Tune a model to a folder of images, and write it if it is better."""
+    if args.network != "all":
+        raise UsageError("tuning trains all networks: leave --network out")
+    reporter = Reporter(quiet=args.quiet)
+    start = args.start or DEFAULT_START
+    configs = _configs(args, args.config or "tune", _model(start))
+    images = split(
+        [Image(found.samples, found.bit_depth) for _, found in _image_files(args.folder, reporter)]
+    )
+    reporter.note(
+        f"{len(images.training)} images to train on, and {len(images.held_out)} are held out: every "
+        f"{HELD_OUT}th in the order of the digests of their pixels"
+    )
+    found = tune(
+        images,
+        start,
+        configs,
+        output.with_suffix(".run"),
+        output.stem,
+        device=_device(args),
+        workers=args.workers,
+        progress=_has_progress(args),
+    )
+    before, after = (
+        f"{found.bits_per_dim(size):.4f} bits/dim, {size:,} bytes" for size in (found.before, found.after)
+    )
+    reporter.note(f"files of the held-out images under {start}: {before}")
+    reporter.note(f"and under the tuned model: {after}, {100 * (found.after / found.before - 1):+.2f} %")
+    if found.after >= found.before:
+        raise ModelError(
+            f"the tuned model is no better than {start}, and was not written: add images of the kind, or go "
+            "on with that model",
+            expected=found.before,
+            found=found.after,
+        )
+    write_file(output, found.path.read_bytes(), force=args.force)
+    reporter.note(f"the model is {output}")
+    return 0
+
+
+def _adapt(args: argparse.Namespace, output: Path) -> int:
     """Adapt a model to a folder of images and write it."""
-    if not args.export:
-        raise UsageError("--adapt needs a name for the model that it writes: give --export")
-    if extra := [name for name in ("validation", "graphics", "start") if getattr(args, name)]:
-        raise UsageError(f"--{extra[0]} does not go with --adapt: leave it out")
     reporter = Reporter(quiet=args.quiet)
     images = read_images(args.folder, 1, reporter)
     search = Search(args.steps or ADAPTING_STEPS, all_layers=True)
-    found = adapt(images, args.model or "default", search, progress=not args.quiet and sys.stderr.isatty())
-    output = Path(args.output)
-    output.mkdir(parents=True, exist_ok=True)
-    path = found.recipe.write(output, args.export)
+    found = adapt(images, args.start or DEFAULT_START, search, progress=_has_progress(args))
+    write_file(output, found.recipe.packed(output.parent), force=args.force)
     reporter.note(
-        f"the model is {path}: {found.images} images lose {found.before - found.after:,} of {found.before:,} "
-        f"bytes, and gain {len(found.recipe.changes):,} bytes each where it is embedded"
+        f"the model is {output}: {found.images} images lose {found.before - found.after:,} of "
+        f"{found.before:,} bytes, and gain {len(found.recipe.changes):,} bytes each where it is embedded"
     )
     return 0
+
+
+def _model(name: str) -> Weights:
+    """The model of a name, an id or a file."""
+    return modelfile.read(registry.by_id(registry.by_name(name)))
+
+
+def _configs(args: argparse.Namespace, config: str, start: Weights | None) -> dict[str, TrainingConfig]:
+    """The settings of all networks; their sizes are those of `start` where nothing else is said."""
+    known = {stage: sizes(start, stage) for stage in STAGES} if start else None
+    configs = configuration.read(_config_file(config), known)
+    if args.steps:
+        return {stage: replace(config, steps=args.steps) for stage, config in configs.items()}
+    return configs
+
+
+def _device(args: argparse.Namespace) -> str:
+    found: str = args.device
+    return ("cuda" if torch.cuda.is_available() else "cpu") if found == "auto" else found
+
+
+def _has_progress(args: argparse.Namespace) -> bool:
+    return not args.quiet and sys.stderr.isatty()
 
 
 def load_images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
@@ -176,13 +266,7 @@ def read_images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
         UnsupportedImageError: none has `side` pixels a side.
     """
     images = []
-    for file, _ in expand(folder, READABLE, recursive=True):
-        try:
-            found = read_image_file(file, strip=["all"])
-            found.check_plain()
-        except (PpyrError, OSError) as error:
-            reporter.note(f"{file} is left out: {describe(error, file)}")
-            continue
+    for file, found in _image_files(folder, reporter, plain=True):
         image = found.samples
         if found.bit_depth != 8 or image.shape[2:] not in ((), (3,)):
             reporter.note(f"{file} is left out: it has alpha or other than 8 bits a sample")
@@ -197,6 +281,19 @@ def read_images(folder: str, side: int, reporter: Reporter) -> list[np.ndarray]:
             f"{folder} has no image of {side} pixels a side: add larger ones", expected=side
         )
     return images
+
+
+def _image_files(folder: str, reporter: Reporter, *, plain: bool = False) -> Iterator[tuple[str, ImageFile]]:
+    """The image files of a folder that can be read, and have no palette if they are to be `plain`."""
+    for file, _ in expand(folder, READABLE, recursive=True):
+        try:
+            found = read_image_file(file, strip=["all"])
+            if plain:
+                found.check_plain()
+        except (PpyrError, OSError) as error:
+            reporter.note(f"{file} is left out: {describe(error, file)}")
+            continue
+        yield file, found
 
 
 def _config_file(text: str) -> Path:

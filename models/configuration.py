@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -47,8 +47,12 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def read(path: Path) -> dict[str, TrainingConfig]:
+def read(path: Path, sizes: Mapping[str, NetworkConfig] | None = None) -> dict[str, TrainingConfig]:
     """The settings of every stage.
+
+    Args:
+        path: the file.
+        sizes: of the networks where it says nothing, by stage; by default those of `NetworkConfig`.
 
     Raises:
         ConfigurationError: the file is no TOML, has a key or a value that is not known, or lacks `steps`.
@@ -58,10 +62,12 @@ def read(path: Path) -> dict[str, TrainingConfig]:
         content = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is no TOML file: {error}") from None
-    return parse(content, str(path))
+    return parse(content, str(path), sizes)
 
 
-def parse(content: Mapping[str, Any], where: str) -> dict[str, TrainingConfig]:
+def parse(
+    content: Mapping[str, Any], where: str, sizes: Mapping[str, NetworkConfig] | None = None
+) -> dict[str, TrainingConfig]:
     """The settings of every stage from what a file says; `where` begins the message of an error.
 
     Raises:
@@ -73,7 +79,9 @@ def parse(content: Mapping[str, Any], where: str) -> dict[str, TrainingConfig]:
         own = content.get(stage, {})
         if not isinstance(own, Mapping):
             raise ConfigurationError(f"{where}: {stage} has to be a table", found=own)
-        configs[stage] = _checked(TrainingConfig, merged(common, own), f"{where}, {stage}")
+        given = {"network": asdict(sizes[stage])} if sizes else {}
+        said = merged(given, merged(common, own))
+        configs[stage] = _checked(TrainingConfig, said, f"{where}, {stage}")
     return configs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,18 +74,33 @@ def model(networks: Mapping[str, StageNet], provenance: dict[str, Any]) -> Weigh
     return Weights(tensors, provenance)
 
 
+def with_tables_of(source: Weights, weights: Weights) -> Weights:
+    """A model with the tables of the one that its networks began with."""
+    kept = {name: source.tensors[name] for name in ("fraction_bits", "tables")}
+    return replace(weights, tensors={**weights.tensors, **kept})
+
+
+def sizes(weights: Weights, stage: str) -> NetworkConfig:
+    """The sizes of the network of a stage.
+
+    Raises:
+        ModelError: the model does not tell them.
+    """
+    try:
+        return NetworkConfig(**weights.provenance[stage]["config"]["network"])
+    except (KeyError, TypeError):
+        raise ModelError(
+            f"the model does not tell the sizes of its network {stage}: train from nothing"
+        ) from None
+
+
 def network(weights: Weights, stage: str) -> StageNet:
     """The network of a stage with the weights and biases that its integers stand for.
 
     Raises:
         ModelError: the model does not tell the sizes of its networks, or its layers have others.
     """
-    try:
-        net = StageNet(NetworkConfig(**weights.provenance[stage]["config"]["network"]))
-    except (KeyError, TypeError):
-        raise ModelError(
-            f"the model does not tell the sizes of its network {stage}: train from nothing"
-        ) from None
+    net = StageNet(sizes(weights, stage))
     steps = torch.from_numpy(weights.tensor(f"{stage}.spread", np.int8).astype(np.float32))
     with torch.no_grad():
         net.spread.copy_(steps.flatten() * 2.0**-SPREAD_BITS)

@@ -67,19 +67,24 @@ class Recipe:
         tables = TableSet(unchanged.tensor("tables", np.uint32))
         return apply_changes(unchanged, unpack_changes(self.changes, unchanged, tables))
 
-    def write(self, folder: Path, name: str) -> Path:
-        """Write `folder/<name>-<id>.json`."""
-        path = folder / f"{name}-{self.make(folder).id.hex()}.json"
-        recipe: dict[str, Any] = {key: model_id.hex() for key, model_id in self.sources.items()}
+    def packed(self, folder: Path) -> bytes:
+        """The content of its file, which is to be in `folder`."""
+        recipe: dict[str, Any] = {"id": self.make(folder).id.hex()}
+        recipe |= {key: model_id.hex() for key, model_id in self.sources.items()}
         if self.changes:
             recipe["changes"] = b64encode(self.changes).decode()
             recipe["provenance"] = self.provenance
-        path.write_text(json.dumps(recipe, indent=1) + "\n", "utf-8")
+        return (json.dumps(recipe, indent=1) + "\n").encode()
+
+    def write(self, folder: Path, name: str) -> Path:
+        """Write `folder/<name>-<id>.json`."""
+        path = folder / f"{name}-{self.make(folder).id.hex()}.json"
+        path.write_bytes(self.packed(folder))
         return path
 
 
 def read(path: Path) -> Weights:
-    """Read a model and check that it is the one that its file name says.
+    """Read a model and check that it is the one that the file says it holds, see `registry`.
 
     Raises:
         ModelError: the file is damaged, or of another architecture or id.
@@ -87,17 +92,25 @@ def read(path: Path) -> Weights:
         UnknownModelError: it is a recipe, and a model that it names is not installed.
     """
     weights = read_recipe(path).make(path.parent) if is_recipe(path) else parsed(path)
-    if (found := weights.id.hex()) != path.stem.rpartition("-")[2]:
+    stated = registry.stated_id(path).hex()
+    if (found := weights.id.hex()) != stated:
         raise ModelError(
-            f"{path.name} holds the model {found}, not the one in its name: install ppyr again",
-            expected=path.stem.rpartition("-")[2],
+            f"{path.name} holds the model {found}, not {stated} as it says: get or install it again",
+            expected=stated,
             found=found,
         )
     return weights
 
 
 def write(weights: Weights, folder: Path, name: str) -> Path:
-    """Write `folder/<name>-<id>.safetensors`.
+    """Write `folder/<name>-<id>.safetensors`; raises as `packed` does."""
+    path = folder / f"{name}-{weights.id.hex()}.safetensors"
+    path.write_bytes(packed(weights))
+    return path
+
+
+def packed(weights: Weights) -> bytes:
+    """The content of the .safetensors file of a model.
 
     Raises:
         ModelError: the tensors are not those of a model of its architecture, or there is no such.
@@ -105,11 +118,10 @@ def write(weights: Weights, folder: Path, name: str) -> Path:
     family_of(weights.architecture).check(weights.tensors)
     metadata = {
         "architecture": weights.architecture,
+        "id": weights.id.hex(),
         "provenance": json.dumps(weights.provenance, sort_keys=True),
     }
-    path = folder / f"{name}-{weights.id.hex()}.safetensors"
-    path.write_bytes(save_safetensors(weights.tensors, metadata))
-    return path
+    return save_safetensors(weights.tensors, metadata)
 
 
 def is_recipe(path: Path) -> bool:
@@ -145,8 +157,7 @@ def compose(sources: Mapping[str, Weights]) -> Weights:
 
 
 def _source(folder: Path, model_id: bytes) -> Weights:
-    beside = sorted(folder.glob(f"*-{model_id.hex()}.safetensors"))
-    path = beside[0] if beside else registry.by_id(model_id)
+    path = registry.found_in(folder).get(model_id) or registry.by_id(model_id)
     if is_recipe(path):
         raise ModelError(f"{path.name} is a recipe: a recipe names models that are none")
     found = read(path)
@@ -155,8 +166,20 @@ def _source(folder: Path, model_id: bytes) -> Weights:
 
 
 def parsed(path: Path) -> Weights:
-    """The content of a .safetensors file, whatever its name says; raises as `read` does."""
-    data = _content(path)
+    """The model of a .safetensors file, whatever it says it holds; raises as `read` does."""
+    return parse(_content(path), path.name)
+
+
+def parse(data: bytes, name: str) -> Weights:
+    """The model of the content of a .safetensors file, checked but for what layers have to keep.
+
+    Args:
+        data: the content.
+        name: what messages call it.
+
+    Raises:
+        ModelError: it is damaged, or of another architecture.
+    """
     try:
         tensors = load_safetensors(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
@@ -164,7 +187,7 @@ def parsed(path: Path) -> Weights:
         architecture: Any = metadata.get("architecture")
         provenance = dict(json.loads(metadata.get("provenance", "{}")))
     except (SafetensorError, LookupError, ValueError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path.name} is no complete model file ({error}): install ppyr again") from error
+        raise ModelError(f"{name} is no complete model file ({error}): get or install it again") from error
     family_of(architecture).check(tensors)
     return Weights(tensors, provenance, architecture)
 

@@ -17,7 +17,7 @@ units of a `Depth`; means and centres have the samples' own precision.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from numba import njit
 
 from ppyr.errors import ConfigurationError, FormatError, ModelError
 
-from . import features, modelfile, registry, weights
+from . import embedding, features, modelfile, registry, weights
 from .backends import Backend, Tensor, backend
 from .depth import BYTES, Depth
 from .excess import EXCESSES
@@ -139,6 +139,30 @@ def load(model_id: bytes, backend_name: str = "auto") -> LikelihoodModel:
     """
     source = modelfile.read(registry.by_id(model_id))
     return family_of(source.architecture).make(source, backend(backend_name))
+
+
+@lru_cache(embedding.MOST)
+def load_embedded(payload: bytes, model_id: bytes, backend_name: str = "auto") -> LikelihoodModel:
+    """The model in a file on a backend; the last few are kept.
+
+    Args:
+        payload: of section MODEL.
+        model_id: the id that the header of the file has.
+        backend_name: auto, int8, torch, cuda or reference.
+
+    Raises:
+        FormatError: it is not this model, or breaks the rules of exact inference.
+        UnknownModelError: the model that it has differences from is not installed.
+        ModelError: the backend breaks the rules of exact inference.
+    """
+    runner = backend(backend_name)
+    source = embedding.unpacked(payload, model_id)
+    try:
+        return family_of(source.architecture).make(source, runner)
+    except ModelError as error:
+        raise FormatError(
+            f"the file holds a model that does not compute exactly ({error}): get a fresh copy of the file"
+        ) from error
 
 
 class Predictor:

@@ -47,7 +47,7 @@ INTACT = "what the file holds"
 _OPENED = 32
 
 _METADATA = frozenset(map(int, MetadataKind))
-_UNKNOWN_CRITICAL, _UNKNOWN_ANCILLARY = (0, 8, 127), (128, 200, 255)
+_UNKNOWN_CRITICAL, _UNKNOWN_ANCILLARY = (0, 9, 127), (128, 200, 255)
 #: Lengths that no file has, and forms of a length that are illegal.
 _LONG = (1 << 20, (1 << 31) - 1, 1 << 32, (1 << 63) - 5, (1 << 63) - 1)
 _WRONG_FORMS = ("80" * 9 + "01", "ff" * 9 + "7f", "ff" * 10, "8400", "80")
@@ -141,7 +141,9 @@ def check_wrong_model(file: SomeFile) -> Tally:
     information = int.from_bytes(parts.fields[_INFORMATION:], "little")
     digest = parts.fields[_DIGEST:_INFORMATION]
     modelled = any(parts.fields[_MODEL:_DIGEST])
-    other, error = (bytes(16), UnknownModelError) if modelled else (bytes(15) + b"\1", FormatError)
+    beside = modelled and Kind.MODEL not in [kind for kind, _ in parts.sections]
+    other = bytes(16) if modelled else bytes(15) + b"\1"
+    error = UnknownModelError if beside else FormatError
     found.read(joined(parts.with_field(_MODEL, other)), error)
     found.read(joined(parts.with_field(_DIGEST, digest[::-1])), ChecksumError)
     for number in sorted({information + 1, abs(information - 1), 2**64 - 1} - {information}):

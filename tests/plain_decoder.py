@@ -25,6 +25,7 @@ from tests.plain_layers import (
     Tensors,
     below,
     clamp,
+    held_model,
     layer,
     read_model,
     require,
@@ -34,7 +35,7 @@ from tests.plain_layers import (
 from tests.plain_pixelcnn import PixelCnn
 from tests.plain_pixelpyramids import PixelPyramids
 
-INDEX, LEVEL, END, COARSEST, CHANGES, MAPPING, CONDITION = 1, 2, 3, 4, 5, 6, 7
+INDEX, LEVEL, END, COARSEST, CHANGES, MAPPING, CONDITION, MODEL = 1, 2, 3, 4, 5, 6, 7, 8
 NETWORKS = ("finest", "next", "rest")
 PHASES = {"10": (1, 0), "01": (0, 1), "11": (1, 1)}
 STEPS = ((0, 0), (1, 1), (0, 1), (1, 0))
@@ -468,6 +469,7 @@ def pixelpyramids_unit(
 def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteger], list[Traced]]:
     """The image (height, width, channels) in a file, and how each sample was decoded.
 
+    `model_file` is of the model that the file names; of its base if the file holds a model that has one.
     ValueError where the file or the model breaks a rule of the document.
     """
     require(data[:10] == b"\x8bPPYR\r\n\x1a\n\0", "signature and version")
@@ -508,9 +510,10 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
     for n, method in enumerate(methods):
         first = {plain_units.MODEL: level_count, plain_units.CONSTANT: 0}.get(method, 1)
         require(method <= plain_units.LZMA_NEIGHBOURS and not sizes[first:, n].any(), "method and sizes")
-    changes = list(numbers)
-    require(len(changes) < 2, "INDEX")
-    sizes_told = {MAPPING: mapping, CHANGES: sum(changes), CONDITION: condition}
+    left = list(numbers)
+    require(len(left) < 3 and (not left or left[-1] > 0), "INDEX")
+    changes, embedded = (*left, 0, 0)[:2]
+    sizes_told = {MAPPING: mapping, MODEL: embedded, CHANGES: changes, CONDITION: condition}
     optional = [kind for kind, size in sizes_told.items() if size]
     order = (INDEX, *optional, COARSEST, *(LEVEL for row in sizes if row.any()), END)
     require(kinds == order, "the order of the sections")
@@ -521,15 +524,15 @@ def decode(data: bytes, model_file: bytes) -> tuple[npt.NDArray[np.unsignedinteg
     coarsest, *stored, end = payloads[1 + len(optional) :]
     decode_unit = None
     if plain_units.MODEL in methods:
-        model = read_model(model_file)
-        require(model.id == data[20:36], "model id")
         told = dict(zip(kinds, payloads, strict=True))
+        model = held_model(told[MODEL], model_file) if embedded else read_model(model_file)
+        require(model.id == data[20:36], "model id")
         decode_unit = unit_decoder(
             model,
             Coded(tile, coarsest_bits, bits, used, scales, told.get(CONDITION, b""), told.get(CHANGES, b"")),
         )
     else:
-        require(data[20:36] == bytes(16) and not condition and not changes, "what only a model has")
+        require(data[20:36] == bytes(16) and not condition and not any(left), "what only a model has")
     stored_type = "<u1" if bits <= 8 else "<u2"
     pixels = np.frombuffer(coarsest, stored_type).astype(np.int64)
     require(len(pixels) * len(parts) == len(cells) * coded_channels and end == b"", "COARSEST and END")

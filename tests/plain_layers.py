@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
+import math
 from collections.abc import Callable, Sequence
 from math import exp, tanh
 from typing import NamedTuple
@@ -51,15 +53,45 @@ def read_model(data: bytes) -> ModelFile:
     start = 8 + int.from_bytes(data[:8], "little")
     entries = json.loads(data[8:start])
     architecture = entries.pop("__metadata__")["architecture"]
-    digest = hashlib.sha256(architecture.encode())
     tensors: Tensors = {}
-    for name in sorted(entries, key=str.encode):
-        kind, shape = entries[name]["dtype"], entries[name]["shape"]
-        first, end = entries[name]["data_offsets"]
-        values = data[start + first : start + end]
-        digest.update(" ".join(["\n" + name, kind, *map(str, shape)]).encode() + b"\n" + values)
-        tensors[name] = np.frombuffer(values, np.dtype(TYPES[kind]).newbyteorder("<")).reshape(shape)
+    for name, entry in entries.items():
+        first, end = entry["data_offsets"]
+        kind = np.dtype(TYPES[entry["dtype"]]).newbyteorder("<")
+        tensors[name] = np.frombuffer(data[start + first : start + end], kind).reshape(entry["shape"])
+    return identified(architecture, tensors)
+
+
+def identified(architecture: str, tensors: Tensors) -> ModelFile:
+    digest = hashlib.sha256(architecture.encode())
+    kinds = {kind: word for word, kind in TYPES.items()}
+    for name in sorted(tensors, key=str.encode):
+        tensor = tensors[name]
+        words = ["\n" + name, kinds[tensor.dtype.name], *map(str, tensor.shape)]
+        digest.update(" ".join(words).encode() + b"\n" + tensor.tobytes())
     return ModelFile(architecture, tensors, digest.digest()[:16])
+
+
+def held_model(payload: bytes, base_file: bytes) -> ModelFile:
+    """The model in MODEL."""
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2**24, "lc": 3, "lp": 0, "pb": 0}]
+    content = lzma.decompress(payload[16:], lzma.FORMAT_RAW, filters=filters)
+    require(len(content) <= 2**22, "the content of MODEL")
+    if payload[:16] == bytes(16):
+        return read_model(content)
+    base = read_model(base_file)
+    require(base.id == payload[:16], "base")
+    tensors, at = {}, 0
+    for name in sorted(base.tensors, key=str.encode):
+        kind, shape = base.tensors[name].dtype, base.tensors[name].shape
+        b, n = kind.itemsize, math.prod(shape)
+        planes = np.frombuffer(content, np.uint8, b * n, at).reshape(b, n).astype(np.int64)
+        f = sum(planes[byte] << 8 * byte for byte in range(b))
+        d = np.where(f % 2, -(f + 1) // 2, f // 2).reshape(shape)
+        value = (base.tensors[name].astype(np.int64) + d) % 2 ** (8 * b)
+        tensors[name] = value.astype(f"<u{b}").view(kind)
+        at += b * n
+    require(at == len(content), "the content of MODEL")
+    return identified(base.architecture, tensors)
 
 
 def layer(tensors: Tensors, name: str, x: Array, zero: int, skip: Array | None = None) -> Array:

@@ -1,4 +1,4 @@
-"""Small files of every kind: channels, depths, shapes, tiles, metadata, a changed model."""
+"""Small files of every kind: channels, depths, shapes, tiles, metadata, a changed model, one of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from ppyr.bitstream.plain import Method, pack_plain
 from ppyr.bitstream.raster import Samples
 from ppyr.coding import encode_changed
 from ppyr.metadata import with_metadata
+from ppyr.models import predictor
+from ppyr.models.embedding import embedded
 from ppyr.models.family import LikelihoodModel
+from ppyr.models.weights import Weights
 from ppyr.picture import Picture
 
 from .photograph import crop
@@ -64,7 +67,22 @@ def some_files(model: LikelihoodModel) -> dict[str, SomeFile]:
     files["metadata"] = SomeFile(with_metadata(files["rgb"].data, FULL), colours)
     changed = encode_changed(pictures["rgb"], model, some_changes(model.source))
     files["changes"] = SomeFile(changed, colours)
+    own = predictor.Model(nudged(model.source), model.backend)
+    held = encode_changed(pictures["rgb"], own, some_changes(own.source), embedded=embedded(own))
+    files["model"] = SomeFile(held, colours)
     return files
+
+
+def nudged(source: Weights) -> Weights:
+    """A model of which a weight, biases and a table differ."""
+    weight = source.tensor("finest.trunk_in.weight", np.int8).copy()
+    weight[0, 0] = 3
+    bias = source.tensor("rest.head.10_0.bias", np.int32) - np.int32(700)
+    tables = source.tensor("tables", np.uint32).copy()
+    tables[5, 0] += 1
+    tables[5, 1] -= 1
+    found = {"finest.trunk_in.weight": weight, "rest.head.10_0.bias": bias, "tables": tables}
+    return Weights({**source.tensors, **found}, source.provenance)
 
 
 def _unmodelled(image: Samples, method: Method) -> bytes:

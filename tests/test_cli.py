@@ -280,7 +280,8 @@ def test_options_reach_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(files, "compress_file", look)
     words = (
-        "--model other --embed --time-budget 2.5 --label 4 --backend reference --no-verify --strip exif,dpi"
+        "--model other --embed-model --time-budget 2.5 --label 4 --backend reference --no-verify "
+        "--strip exif,dpi"
     )
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)  # the command line has a limit of its own
     assert main(["compress", "-q", *words.split(), "photo.png"]) == 0
@@ -290,7 +291,7 @@ def test_options_reach_the_codec(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen[0] == {
         "effort": None,
         "model": "other",
-        "embed": True,
+        "embed_model": True,
         "time_budget": 2.5,
         "label": 4,
         "progress": False,

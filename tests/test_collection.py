@@ -77,7 +77,7 @@ def level_bytes(model: str) -> int:
 
 def test_files_need_the_adapted_model_unless_it_is_embedded(adapted: Path) -> None:
     registry.add(adapted)
-    beside, embedded = (ppyr.encode(IMAGES[0], model="mine", embed=embed) for embed in (False, True))
+    beside, embedded = (ppyr.encode(IMAGES[0], model="mine", embed_model=embed) for embed in (False, True))
     changes = modelfile.read_recipe(next(adapted.iterdir())).changes
     assert ppyr.info(beside).changes == 0
     assert unpack(embedded).changes == changes
@@ -91,12 +91,12 @@ def test_files_need_the_adapted_model_unless_it_is_embedded(adapted: Path) -> No
     assert np.array_equal(ppyr.decode(embedded), IMAGES[0])
     with pytest.raises(UnknownModelError, match="no model 'mine'"):
         registry.by_name("mine")
-    with pytest.raises(UnknownModelError, match="add the folder"):
+    with pytest.raises(UnknownModelError, match="give its file"):
         registry.by_id(unpack(beside).header.model_id)
 
 
 def test_a_model_that_was_not_adapted_is_embedded_as_itself() -> None:
-    assert ppyr.encode(IMAGES[2], model="fast3", embed=True) == ppyr.encode(IMAGES[2], model="fast3")
+    assert ppyr.encode(IMAGES[2], model="fast3", embed_model=True) == ppyr.encode(IMAGES[2], model="fast3")
 
 
 def test_the_environment_names_folders_of_models(adapted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_a_model_is_named_by_its_id_where_names_are_not_enough(tmp_path: Path) -
 
 def test_what_is_no_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "--models", str(tmp_path / "none"), "x.ppyr"]) == 1
-    assert "no folder of models" in capsys.readouterr().err
+    assert "no model file or folder of models" in capsys.readouterr().err
 
 
 def test_a_recipe_keeps_the_networks_of_the_recipe_that_was_adapted() -> None:
@@ -173,14 +173,15 @@ def test_the_command_adapts_a_model(tmp_path: Path, capsys: pytest.CaptureFixtur
     pictures.mkdir()
     for number, image in enumerate(IMAGES):
         Image.fromarray(image).save(pictures / f"{number}.png")
-    options = ["--adapt", "--model", "fast", "--export", "ours", "--steps", "20"]
-    assert main(["train", str(pictures), "--output", str(models), *options]) == 0
+    models.mkdir()
+    options = ["--adapt", "--from", "fast", "--steps", "20"]
+    assert main(["train", str(pictures), "-o", str(models / "ours.json"), *options]) == 0
     assert "bytes each where it is embedded" in capsys.readouterr().err
     packed = str(tmp_path / "0.ppyr")
     use = ["--models", str(models), "--model", "ours"]
     assert main(["compress", "-q", *use, str(pictures / "0.png"), "-o", packed]) == 0
     assert main(["verify", "-q", "--models", str(models), packed]) == 0
-    assert main(["compress", "-q", "-f", *use, "--embed", str(pictures / "0.png"), "-o", packed]) == 0
+    assert main(["compress", "-q", "-f", *use, "--embed-model", str(pictures / "0.png"), "-o", packed]) == 0
     registry._added.clear()
     registry.installed.cache_clear()
     assert main(["verify", "-q", packed]) == 0
@@ -188,8 +189,8 @@ def test_the_command_adapts_a_model(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize(
     "options",
-    [["--adapt"], ["--model", "fast"], ["--adapt", "--export", "x", "--graphics", "x"]],
-    ids=["no name", "model alone", "graphics"],
+    [["x", "--adapt"], ["x.safetensors", "--adapt"], ["x.json"], ["x.json", "--adapt", "--graphics", "x"]],
+    ids=["no file", "tuned and adapted", "no adapting", "graphics"],
 )
 def test_options_that_do_not_go_together(options: list[str], tmp_path: Path) -> None:
-    assert main(["train", str(tmp_path), "--output", str(tmp_path / "out"), *options]) == 2
+    assert main(["train", str(tmp_path), "--output", *options]) == 2

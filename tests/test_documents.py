@@ -24,7 +24,14 @@ from ppyr.models.search import Search
 
 from .photograph import crop, squares
 
-COMMANDS = ("README.md", "docs/archives.md", "docs/families.md", "docs/reports.md", "docs/training.md")
+COMMANDS = (
+    "README.md",
+    "docs/archives.md",
+    "docs/families.md",
+    "docs/own-model.md",
+    "docs/reports.md",
+    "docs/training.md",
+)
 #: Their Python examples follow from each other, and from photo.png and photo.ppyr.
 GUIDES = ("docs/decoder.md", "docs/research.md")
 DOCUMENTS = (

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import ppyr
-from ppyr.bitstream.container import Kind
+from ppyr.bitstream.container import Kind, pack, unpack
 from ppyr.bitstream.deflated import LARGEST
+from ppyr.bitstream.lzma2 import FASTEST, compressed
 from ppyr.bitstream.metasections import MetadataKind
 from ppyr.bitstream.varint import write_varint
 from ppyr.coding import encode_changed
@@ -69,6 +70,10 @@ def with_kind(kind: MetadataKind, size: int, inflated: bytes) -> bytes:
     return joined(parts.with_section(0, parts.sections[0], (int(kind), payload)))
 
 
+def with_model(base: bytes, content: bytes) -> bytes:
+    return pack(replace(unpack(DATA), model=base + compressed(content, preset=FASTEST)))
+
+
 BOMBS = {
     "one large tile": lambda: huge(1 << 14, 1 << 14, 14, bytes([28]) + bytes(28)),
     "many tiles": lambda: huge(1 << 18, 1 << 18, 4, bytes([8]) + bytes(1000)),
@@ -77,6 +82,8 @@ BOMBS = {
     "texts": lambda: with_kind(MetadataKind.TEXT, LARGEST // 6 * 6, b"\0\1K\0\0\0" * (LARGEST // 6)),
     "profile": lambda: with_kind(MetadataKind.ICC, LARGEST + 1, bytes(LARGEST + 1)),
     "profile of another size": lambda: with_kind(MetadataKind.ICC, 1, bytes(1 << 28)),
+    "model": lambda: with_model(bytes(16), bytes(1 << 28)),
+    "differences of a model": lambda: with_model(FAST.id, bytes(1 << 28)),
     "long section": lambda: DATA[:-6] + b"\3" + write_varint(2**62) + DATA[-4:],
     "many sections": lambda: BEGINNING + section(200) * (1 << 16),
 }

@@ -40,6 +40,8 @@ from .mutators import Mutate
 
 #: Largest image that is decoded here: others only take time.
 MOST_PIXELS = 1 << 12
+#: Largest data: a file that holds the whole of a model is larger.
+MOST = 1 << 12
 
 FOLDER = Path(tempfile.mkdtemp(prefix="ppyr-fuzz-"))
 WEIGHTS = random_weights()
@@ -64,7 +66,7 @@ class Target:
     seeds: Callable[[], Iterator[bytes]]
     run: Callable[[bytes], object]
     mutate: Callable[..., bytes] | None = None
-    most: int = 1 << 12
+    most: int = MOST
 
 
 def decode(data: bytes) -> None:
@@ -131,7 +133,7 @@ def image_file(data: bytes) -> None:
 
 
 def _files() -> Iterator[bytes]:
-    yield from (file.data for file in FILES.values())
+    yield from (file.data for file in FILES.values() if len(file.data) <= MOST)
 
 
 def _changes() -> Iterator[bytes]:
