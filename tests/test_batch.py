@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -27,7 +29,7 @@ import ppyr
 import ppyr.files
 from ppyr.archive import batch, storage
 from ppyr.archive.compressor import LOST, Compressor
-from ppyr.archive.engines import Item, Processes, Result, Work
+from ppyr.archive.engines import Item, Processes, Result, Results, Work
 from ppyr.archive.manifest import planned
 from ppyr.archive.report import Journal, rows_of
 from ppyr.archive.rows import Row, State, Task
@@ -49,8 +51,8 @@ class Here:
 
     def __init__(self, *_: object, **__: object) -> None: ...
 
-    def run(self, work: Work[Item, Result], items: Iterable[Item], count: int) -> Iterator[Result]:  # noqa: ARG002
-        return map(work, items)
+    def run(self, work: Work[Item, Result], items: Iterable[Item], count: int) -> Results[Result]:  # noqa: ARG002
+        yield from map(work, items)
 
 
 @pytest.fixture
@@ -268,6 +270,21 @@ def test_a_line_that_was_cut_off_is_dropped() -> None:
     assert {**files(), "report.jsonl": (0, 0)} == {**before, "report.jsonl": (0, 0)}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="limits are those of POSIX")
+@pytest.mark.usefixtures("folder")
+def test_a_report_that_does_not_fit_can_be_gone_on_with() -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))
+
+    command = [sys.executable, "-m", "ppyr", "batch", "-q", "-e", "1", "-j", "1", "in", "out"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, preexec_fn=limit)
+    assert done.returncode == 1
+    assert done.stderr.endswith("File too large\n")
+    assert REPORT.stat().st_size == 700
+    assert archive() == 0
+    assert [json.loads(line)["path"] for line in REPORT.read_bytes().splitlines()] == list(IMAGES)
+
+
 @pytest.mark.parametrize(
     "content", [b"mine", b'{"a": 1}\n', b"[]\n", b'{"path": "", "output": "", "state": ""}\n']
 )
@@ -367,6 +384,35 @@ def test_a_source_that_changes_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ppyr.files, "encode_file", encode)
     assert archive("--rm") == 0
     assert list(files("in")) == ["a.png"]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_source_that_can_not_be_removed_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: object, location: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", location)
+
+    monkeypatch.setattr(storage._Local, "remove", refuse)
+    assert archive("-q", "--rm") == 1
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(": it can not be removed: ")[0] for line in told] == [f"ppyr: {p}" for p in IMAGES]
+    assert states() == dict.fromkeys(IMAGES, "encoded")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_source_goes_after_its_output_and_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    removed = []
+
+    def remove(_: object, location: str) -> None:
+        path = Path(location).relative_to(Path("in").absolute())
+        assert states()[path.as_posix()] == "encoded"
+        assert Path("out", path).with_suffix(".ppyr").exists()
+        removed.append(path.as_posix())
+
+    monkeypatch.setattr(storage._Local, "remove", remove)
+    assert archive("--rm") == 0
+    assert sorted(removed) == sorted(IMAGES)
 
 
 @pytest.mark.usefixtures("here")

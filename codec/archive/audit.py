@@ -8,6 +8,7 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -35,9 +36,10 @@ def audit(args: argparse.Namespace) -> int:
     threads = args.threads or max(1, thread_count() // args.jobs)
     work = Checker(target, args.backend, partial(prepare_process, args, threads=threads), limit_of(args))
     verdicts: Counter[Verdict] = Counter()
-    for finding in Processes(args.jobs).run(work, rows_of(args.report), count):
-        verdicts[finding.verdict] += 1
-        _tell(finding, args)
+    with closing(Processes(args.jobs).run(work, rows_of(args.report), count)) as findings:
+        for finding in findings:
+            verdicts[finding.verdict] += 1
+            _tell(finding, args)
     others = 0
     for name in _unlisted(args.report, target):
         others += 1

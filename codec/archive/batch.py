@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -15,15 +16,18 @@ from ppyr.archive.manifest import Plan, planned
 from ppyr.archive.progress import Progress
 from ppyr.archive.ray_engine import Ray
 from ppyr.archive.report import Journal, Known, import_parquet, journal_of, write_parquet
-from ppyr.archive.rows import State, Task
+from ppyr.archive.rows import Row, State, Task
 from ppyr.archive.storage import is_url, join, storage_of
 from ppyr.arguments import positive
 from ppyr.commands import density, limit_of, prepare_process
 from ppyr.plan import UsageError
-from ppyr.threads import thread_count
+from ppyr.report import FAILURES, Failure
+from ppyr.threads import on_threads, thread_count
 
 #: Name of the report in the archive, where none is given.
 REPORT = "report.jsonl"
+#: Sources that are removed together, and threads that do it, as URLs take their time.
+REMOVED, REMOVERS = 64, 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,8 +99,8 @@ def run(args: argparse.Namespace) -> int:
         )
         with Journal(journal_of(report)) as journal:
             code = compress_archive(plan, journal, engine, work, quiet=args.quiet)
-    if report != journal.path:
-        write_parquet(journal.path, report)
+            if report != journal.path:
+                write_parquet(journal.path, report)
     return code
 
 
@@ -111,13 +115,45 @@ def compress_archive(
     storage = storage_of(work.target)
     if journal.known.end:
         storage.sweep(work.target, work.mark)
-    with Progress(plan.count, quiet=quiet) as progress:
-        for row in engine.run(work, _tasks(plan, journal), plan.count):
+    removable: list[Row] = []
+    rows = engine.run(work, _tasks(plan, journal), plan.count)
+    with Progress(plan.count, quiet=quiet) as progress, closing(rows):
+        for row in rows:
             if row.state is not State.KEPT:
                 journal.append(row)
             progress.add(row)
+            if work.remove and row.whole:
+                removable.append(row)
+            if len(removable) == REMOVED:
+                _remove(removable, journal, work, progress)
+        _remove(removable, journal, work, progress)
     storage.sweep(work.target, work.mark)
     return progress.finish()
+
+
+def _remove(rows: list[Row], journal: Journal, work: Compressor, progress: Progress) -> None:
+    """Remove the sources of rows, if they are still the same, and forget the rows.
+
+    Outputs are on the disk already; now the rows are too, before a source is gone that would be missed.
+    """
+    if rows:
+        journal.sync()
+    for row, error in zip(rows, on_threads(partial(_removed, work.root), rows, REMOVERS), strict=True):
+        if error is not None:
+            progress.stays(row, error)
+    rows.clear()
+
+
+def _removed(root: str, row: Row) -> Failure | None:
+    source = join(root, row.path)
+    storage = storage_of(source)
+    try:
+        found = storage.find(source)
+        if found is not None and found.stamp == row.source_stamp:
+            storage.remove(source)
+    except FAILURES as error:
+        return error
+    return None
 
 
 def _tasks(plan: Plan, journal: Journal) -> Iterator[Task]:

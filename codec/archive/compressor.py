@@ -40,7 +40,8 @@ class Compressor:
         strip: kinds of metadata to leave out.
         max_pixels: the largest image to take, None for Pillow's limit.
         force: replace outputs that are there and are not those of their sources.
-        remove: remove sources whose outputs hold all of them, once they are on the disk.
+        remove: make sure of outputs whose sources will be removed: they are on the disk, and those that were
+            there already have the digest of the report.
         mark: of temporary files.
     """
 
@@ -92,10 +93,8 @@ class _Image:
             row = self._checked(output, file)
             if row is None:
                 row = self._made(output, file)
-        if self._work.remove and self._found is not None and row.whole:
+        if self._work.remove:
             self._targets.sync(self._target)
-            if self._sources.find(self._source) == self._found:
-                self._sources.remove(self._source)
         return row
 
     def _kept(self, output: Found | None) -> Row | None:

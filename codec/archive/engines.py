@@ -8,18 +8,19 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from itertools import islice
 from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Taken_contra = TypeVar("Taken_contra", contravariant=True)
 Given_co = TypeVar("Given_co", covariant=True)
 
+Results: TypeAlias = Generator[Result, None, None]
 #: Items that a worker has: one that it works on, and the next one.
 AHEAD = 2
 
@@ -41,8 +42,10 @@ class Work(Protocol[Taken_contra, Given_co]):
 class Engine(Protocol):
     """A way to work on many items at a time."""
 
-    def run(self, work: Work[Item, Result], items: Iterable[Item], count: int) -> Iterator[Result]:
+    def run(self, work: Work[Item, Result], items: Iterable[Item], count: int) -> Results[Result]:
         """What `work` makes of the items, each as soon as it is there, in any order.
+
+        Work that is going on ends when the generator is closed.
 
         Args:
             work: to do.
@@ -61,7 +64,7 @@ class Processes:
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
 
-    def run(self, work: Work[Item, Result], items: Iterable[Item], count: int) -> Iterator[Result]:
+    def run(self, work: Work[Item, Result], items: Iterable[Item], count: int) -> Results[Result]:
         """See `Engine`."""
         waiting = iter(items)
         workers = [Worker(work) for _ in range(min(self._jobs, count))]

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ppyr.archive.rows import Row, State
+from ppyr.report import Failure, describe
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -32,6 +33,7 @@ class Progress:
     def __init__(self, count: int, *, quiet: bool) -> None:
         self.states: Counter[State] = Counter()
         self.bytes_in = self.bytes_out = 0
+        self._staying = 0
         self._count, self._quiet, self._began = count, quiet, perf_counter()
         self._bar: tqdm[object] | None = None
 
@@ -62,6 +64,11 @@ class Progress:
             self._bar.set_postfix_str(f"{rate:.1f} MB/s, {saved:,} bytes saved", refresh=False)
             self._bar.update()
 
+    def stays(self, row: Row, error: Failure) -> None:
+        """Tell of a source that could not be removed."""
+        self._staying += 1
+        self._print(f"ppyr: {row.path}: it can not be removed: {describe(error)}")
+
     def finish(self) -> int:
         """Sum up and give the exit code, 0 or 1."""
         failed = self.states[State.FAILED]
@@ -75,7 +82,7 @@ class Progress:
             )
         if failed:
             self._print(f"ppyr: {failed:,} of {self._count:,} images failed")
-        return 1 if failed else 0
+        return 1 if failed or self._staying else 0
 
     def _failed(self, row: Row) -> None:
         failures = self.states[State.FAILED]

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from ppyr.archive.engines import Item, Result, Work, Worker
+from ppyr.archive.engines import Item, Result, Results, Work, Worker
 from ppyr.errors import PpyrError
 
 #: Most items of a shard, and how many shards each actor gets at least.
@@ -49,7 +49,7 @@ class Ray:
         self._ray = ray
         self._jobs, self._address, self._threads, self._gpus = jobs, address, threads, gpus
 
-    def run(self, work: Work[Item, Result], items: Iterable[Item], count: int) -> Iterator[Result]:
+    def run(self, work: Work[Item, Result], items: Iterable[Item], count: int) -> Results[Result]:
         """See `ppyr.archive.engines.Engine`.
 
         Raises:

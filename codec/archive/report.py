@@ -8,6 +8,7 @@ its journal, which lies beside it, at the end of every run.
 from __future__ import annotations
 
 import json
+import os
 from array import array
 from collections.abc import Iterator
 from io import FileIO
@@ -68,7 +69,13 @@ class Journal:
 
     def append(self, row: Row) -> None:
         """Write a row; from now on it survives the end of the process."""
-        self._file.write(row.line())
+        left = memoryview(row.line())
+        while left:
+            left = left[self._file.write(left) :]
+
+    def sync(self) -> None:
+        """Wait until all rows are on the disk."""
+        os.fsync(self._file.fileno())
 
 
 def rows_of(report: Path) -> Iterator[Row]:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -191,9 +191,13 @@ class _Remote:
 
     def write(self, location: str, data: bytes, *, force: bool, mark: str) -> None:  # noqa: ARG002
         files, path = self._at(location)
-        files.makedirs(files._parent(path), exist_ok=True)
+        upload = partial(files.pipe_file, path, data, mode="overwrite" if force else "create")
         try:
-            files.pipe_file(path, data, mode="overwrite" if force else "create")
+            try:
+                upload()
+            except FileNotFoundError:
+                files.makedirs(path.rpartition("/")[0], exist_ok=True)
+                upload()
         except FileExistsError as error:
             raise OutputExistsError(
                 f"{location} is there already: give another name or --force", found=location
