@@ -44,7 +44,7 @@ PAGES = {
             "ppyr compress -e 8 photo.png": "smaller, and slow",
             "ppyr compress -j 4 -r pictures --output-dir packed": "a folder, four files at a time",
             "ppyr compress --strip exif,dpi photo.png": "without these metadata",
-            "ppyr compress --model archive.safetensors --embed-model scan.png": "by a model of your own, in the file",
+            "ppyr compress --model own.safetensors --embed-model a.png": "by your own model, in the file",
             "ppyr compress -c - < photo.png > photo.ppyr": "through pipes",
         },
         see=(
