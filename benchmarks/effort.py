@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ppyr.about import info
 from ppyr.bench import environment, measure, warm_up
 from ppyr.decoding import decode
 from ppyr.effort import EFFORTS, encode
 from ppyr.imagefile import read_image
-from ppyr.inspect import info
 from ppyr.threads import use_threads
 
 from .density import files

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ppyr.about import info
 from ppyr.bench import environment, warm_up
 from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import PpyrError
-from ppyr.inspect import info
 from ppyr.threads import use_threads
 
 from .memory import ASPECT, photograph

@@ -30,10 +30,10 @@ from ppyr.errors import (
 )
 
 if TYPE_CHECKING:
+    from ppyr.about import info, verify
     from ppyr.decoding import decode
     from ppyr.effort import encode
     from ppyr.files import compress_file, decompress_file
-    from ppyr.inspect import info, verify
     from ppyr.metadata import Metadata, read_metadata
     from ppyr.opened import open  # noqa: A004
     from ppyr.pillow import register_pillow
@@ -73,12 +73,12 @@ _LAZY = {
     "decode": "ppyr.decoding",
     "decompress_file": "ppyr.files",
     "encode": "ppyr.effort",
-    "info": "ppyr.inspect",
+    "info": "ppyr.about",
     "open": "ppyr.opened",
     "read_metadata": "ppyr.metadata",
     "register_pillow": "ppyr.pillow",
     "use_threads": "ppyr.threads",
-    "verify": "ppyr.inspect",
+    "verify": "ppyr.about",
 }
 
 

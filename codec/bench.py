@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from ppyr.about import info
 from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import ModelError, PpyrError
 from ppyr.imagefile import ImageFile, read_image_file
 from ppyr.images import Pixels, coloured
-from ppyr.inspect import info
 from ppyr.models.registry import model_name
 
 REFERENCE = "jpegxl-9"
@@ -66,7 +66,7 @@ class ImageResult:
         width, height, channels: its size.
         bit_depth: bits a sample.
         bits_per_dim: bits of the .ppyr file for each sample.
-        theoretical_bits_per_dim: see `ppyr.inspect.Info`.
+        theoretical_bits_per_dim: see `ppyr.about.Info`.
         overhead_ok: whether the file without its changes to the model and its mapping is at most 0.1 %, and
             300 bytes for each unit (the colours or the alpha of a tile), larger than that information.
         model_evaluations: to decode.

@@ -79,7 +79,7 @@ def _decompress(args: argparse.Namespace, source: str | BinaryIO, target: str | 
 
 def info(args: argparse.Namespace) -> int:
     """Print what .ppyr files say about themselves."""
-    from ppyr.inspect import info
+    from ppyr.about import info
     from ppyr.tables import text_table
 
     def work(file: str) -> None:
@@ -133,7 +133,7 @@ def verify(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace, file: str) -> None:
-    from ppyr.inspect import verify
+    from ppyr.about import verify
 
     verify(_content(file), backend=args.backend, max_pixels=limit_of(args))
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ppyr.about import Info, info
 from ppyr.bench import warm_up
 from ppyr.errors import ModelError
 from ppyr.files import compress_file, decompress_file
 from ppyr.imagefile import read_image
-from ppyr.inspect import Info, info
 
 PHOTOGRAPH = "chelsea.png"
 

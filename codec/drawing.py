@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ppyr.about import info
 from ppyr.arguments import not_negative, positive, size, temperature
 from ppyr.atomic import refuse_existing, write_file
 from ppyr.imagefile import check_writable, image_bytes
-from ppyr.inspect import info
 from ppyr.metadata import Metadata, Text
 from ppyr.plan import UsageError
 from ppyr.report import FAILURES, Reporter

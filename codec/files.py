@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from ppyr.about import info
 from ppyr.atomic import refuse_existing, sync_folder, write_file
 from ppyr.decoding import DEFAULT_MAX_PIXELS, decode, decodes_to
 from ppyr.effort import encode
@@ -23,7 +24,6 @@ from ppyr.imagefile import (
     read_bytes,
     read_image_file,
 )
-from ppyr.inspect import info
 from ppyr.metadata import read_metadata, stripped
 from ppyr.opened import Region
 from ppyr.opened import open as open_parts

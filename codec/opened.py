@@ -11,12 +11,12 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from ppyr.about import Info, info_of
 from ppyr.bitstream.container import Layout
 from ppyr.bitstream.partial import StreamReader
 from ppyr.bitstream.raster import Samples
 from ppyr.decoding import DEFAULT_MAX_PIXELS, Decoder, Parts, check_digest, check_size
 from ppyr.errors import ConfigurationError
-from ppyr.inspect import Info, info_of
 
 Region = tuple[int, int, int, int]
 """Left, top, width and height in pixels."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ppyr import bench, commands
+from ppyr.about import info
 from ppyr.bench import PEERS, ImageResult, Measured, measure, report, totals, warm_up
 from ppyr.benchtable import bench_table
 from ppyr.cli import main
@@ -16,7 +17,6 @@ from ppyr.demo import demonstrate
 from ppyr.effort import encode
 from ppyr.errors import ModelError, PpyrError
 from ppyr.imagefile import write_image
-from ppyr.inspect import info
 from ppyr.tables import text_table
 
 from .photograph import PATH, crop

@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 from ppyr import cli, commands, files
+from ppyr.about import info
 from ppyr.cli import main
 from ppyr.decoding import DEFAULT_MAX_PIXELS
 from ppyr.imagefile import image_bytes, read_image, write_image
-from ppyr.inspect import info
 from ppyr.metadata import KINDS
 
 from .photograph import crop

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from ppyr.about import info
 from ppyr.bitstream.container import pack, read_header, unpack
 from ppyr.coding import encode_changed
 from ppyr.decoding import Decoder, decode
@@ -25,7 +26,6 @@ from ppyr.errors import (
     UnknownModelError,
     UnsupportedImageError,
 )
-from ppyr.inspect import info
 from ppyr.models import predictor, registry
 from ppyr.picture import Picture
 

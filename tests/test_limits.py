@@ -34,7 +34,7 @@ BEGINNING = joined(replace(split(DATA), sections=split(DATA).sections[:1]))
 #: Reads a file with every reader in a fresh process and tells how, and by how much its memory grew.
 READING = """
 import json, resource, sys
-import ppyr, ppyr.coding, ppyr.opened, ppyr.inspect
+import ppyr, ppyr.coding, ppyr.opened, ppyr.about
 small, data = sys.stdin.buffer.read(int(sys.argv[1])), sys.stdin.buffer.read()
 
 def opened(data):

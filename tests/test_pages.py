@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from ppyr import costs as costs_module
+from ppyr.about import info
 from ppyr.bench import ImageResult, Measured, report
 from ppyr.bitstream.container import HEADER_SIZE, Kind, pack, read_index, unpack
 from ppyr.cli import main
@@ -24,7 +25,6 @@ from ppyr.coding import encode_changed
 from ppyr.effort import encode
 from ppyr.errors import TruncatedError
 from ppyr.imagefile import write_image
-from ppyr.inspect import info
 from ppyr.metadata import Metadata, Palette, Text, with_metadata
 from ppyr.models import predictor, registry
 from ppyr.opened import open as open_parts

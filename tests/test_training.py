@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from ppyr.about import info
 from ppyr.cli import main
 from ppyr.coding import encode_changed
 from ppyr.decoding import decode
 from ppyr.effort import encode
 from ppyr.errors import ConfigurationError, ModelError
 from ppyr.imagefile import write_image
-from ppyr.inspect import info
 from ppyr.models import checkpoint, modelfile, predictor, registry
 from ppyr.models.checkpoint import describe
 from ppyr.models.configuration import TrainingConfig

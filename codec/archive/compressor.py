@@ -15,11 +15,11 @@ from hashlib import sha256
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from ppyr.about import model_of
 from ppyr.archive.rows import Row, State, Task
 from ppyr.archive.storage import Found, join, storage_of
 from ppyr.bitstream.container import HEADER_SIZE, read_header
 from ppyr.errors import OutputExistsError, PpyrError
-from ppyr.inspect import model_of
 from ppyr.report import FAILURES, describe
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ppyr.about import Info, info
 from ppyr.bitstream.container import Container, Kind, Section, sections, unpack
 from ppyr.bitstream.mapping import ChannelMapping, ColourMapping
 from ppyr.costs import Costs, costs
-from ppyr.inspect import Info, info
 
 from .pictures import shown
 

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 import ppyr
+import ppyr.about
 import ppyr.effort
-import ppyr.inspect
 import ppyr.opened
 from ppyr.bitstream.container import pixel_digest, read_header, unpack
 from ppyr.bitstream.tables import TableSet
