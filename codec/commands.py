@@ -237,14 +237,16 @@ def _convert(
             print(f"{job.source} -> {job.target}")
         return 0
     reporter = Reporter(quiet=args.quiet)
+    # The bytes of a whole file say nothing about the samples of a part.
+    whole = not any(vars(args).get(name) for name in ("level", "region", "allow_truncated"))
 
     def done(job: Job, found: Converted) -> None:
         if args.json:
             print(json.dumps(found.as_dict()))
         reporter.note(
             f"{job.source} -> {job.target}: {found.width} x {found.height}, "
-            f"image file {found.image_bytes:,} bytes, .ppyr file {found.ppyr_bytes:,} bytes, "
-            f"{found.bits_per_dim:.3f} bits/dim"
+            f"image file {found.image_bytes:,} bytes, .ppyr file {found.ppyr_bytes:,} bytes"
+            + (f", {found.bits_per_dim:.3f} bits/dim" if whole else "")
         )
 
     work = partial(_convert_one, convert, args)

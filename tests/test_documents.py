@@ -34,23 +34,8 @@ COMMANDS = (
 )
 #: Their Python examples follow from each other, and from photo.png and photo.ppyr.
 GUIDES = ("docs/decoder.md", "docs/research.md")
-DOCUMENTS = (
-    *COMMANDS,
-    *GUIDES,
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "docs/comparison.md",
-    "docs/datasets.md",
-    "docs/density.md",
-    "docs/effort.md",
-    "docs/graphics.md",
-    "docs/images.md",
-    "docs/memory.md",
-    "docs/metadata.md",
-    "docs/model.md",
-    "docs/pillow.md",
-    "docs/speed.md",
-    "docs/zarr.md",
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix() for place in (ROOT, ROOT / "docs") for path in place.glob("*.md")
 )
 
 
@@ -59,13 +44,28 @@ def blocks(document: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
+def commands_of(text: str) -> list[list[str]]:
+    """The words of each line that calls ppyr."""
+    return [shlex.split(line, comments=True) for line in text.splitlines() if line.startswith("ppyr ")]
+
+
 @pytest.mark.parametrize("document", COMMANDS)
 def test_the_commands_are_understood(document: str) -> None:
-    lines = "".join(blocks(document, "sh")).splitlines()
-    commands = [shlex.split(line, comments=True) for line in lines if line.startswith("ppyr ")]
+    commands = commands_of("".join(blocks(document, "sh")))
     assert len(commands) >= 3
     for _, *words in commands:
         assert cli.parse([word for word in words if word != ">"]).command == words[0]
+
+
+def test_the_commands_of_the_walk_are_understood() -> None:
+    shown = "".join(blocks("docs/walkthrough.md", "console"))
+    lines = [
+        line.removeprefix("$ ").partition(" || ")[0] for line in shown.splitlines() if line.startswith("$ ")
+    ]
+    commands = commands_of("\n".join(lines))
+    assert len(commands) >= 10
+    for _, *words in commands:
+        assert cli.parse(words).command == words[0]
 
 
 def test_the_library_examples_run() -> None:
